@@ -1,0 +1,3 @@
+"""Lookback without a screen: data, model, training, confidence and explanations."""
+
+__version__ = "0.1.0"

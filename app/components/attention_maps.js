@@ -1,0 +1,129 @@
+// Payload: uint32 little-endian header length, JSON header, then one byte per cell (0 = masked).
+function readPayload(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const headerLength = view.getUint32(0, true)
+  const text = new TextDecoder().decode(bytes.subarray(4, 4 + headerLength))
+  return { header: JSON.parse(text), cells: bytes.subarray(4 + headerLength) }
+}
+
+function channels(hex) {
+  const n = parseInt(hex.slice(1), 16)
+  return [(n >> 16) & 255, (n >> 8) & 255, n & 255]
+}
+
+// Byte -> RGBA as one 32-bit word, stops evenly spaced over 1..255; masked cells stay transparent.
+function colorTable(stops) {
+  const table = new Uint32Array(256)
+  const rgb = stops.map(channels)
+  for (let code = 1; code < 256; code++) {
+    const place = ((code - 1) / 254) * (rgb.length - 1)
+    const low = Math.min(Math.floor(place), rgb.length - 2)
+    const part = place - low
+    const mix = i => Math.round(rgb[low][i] + part * (rgb[low + 1][i] - rgb[low][i]))
+    table[code] = (255 << 24) | (mix(2) << 16) | (mix(1) << 8) | mix(0)
+  }
+  return table
+}
+
+function isDark(host) {
+  const color = getComputedStyle(host).getPropertyValue("--st-background-color").trim()
+  if (!/^#[0-9a-fA-F]{6}/.test(color)) return false
+  const [r, g, b] = channels(color.slice(0, 7))
+  return 0.299 * r + 0.587 * g + 0.114 * b < 128
+}
+
+function paint(canvas, cells, size, table) {
+  canvas.width = size
+  canvas.height = size
+  const context = canvas.getContext("2d")
+  const image = context.createImageData(size, size)
+  const words = new Uint32Array(image.data.buffer)
+  for (let i = 0; i < cells.length; i++) words[i] = table[cells[i]]
+  context.putImageData(image, 0, 0)
+}
+
+function makeButton(layer, head, header, onPick) {
+  const button = document.createElement("button")
+  button.type = "button"
+  button.className = "map"
+  button.dataset.layer = layer
+  button.dataset.head = head
+  button.setAttribute("aria-label", `${header.rows[layer - 1]}, head ${head}: open this map`)
+  button.title = `${header.rows[layer - 1]} · head ${head}`
+  button.appendChild(document.createElement("canvas"))
+  button.onclick = () => onPick(layer, head)
+  return button
+}
+
+// Arrow keys move through the grid; Tab enters and leaves it once.
+function moveFocus(event, grid, header) {
+  const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }
+  const step = steps[event.key]
+  const from = event.target.closest("button.map")
+  if (!step || !from) return
+  const layer = Math.min(Math.max(Number(from.dataset.layer) + step[0], 1), header.layers)
+  const head = Math.min(Math.max(Number(from.dataset.head) + step[1], 1), header.heads)
+  const next = grid.querySelector(`button[data-layer="${layer}"][data-head="${head}"]`)
+  grid.querySelectorAll("button.map").forEach(button => (button.tabIndex = -1))
+  next.tabIndex = 0
+  next.focus()
+  event.preventDefault()
+}
+
+function build(grid, header, onPick) {
+  grid.replaceChildren()
+  grid.style.setProperty("--heads", header.heads)
+  for (let head = 1; head <= header.heads; head++) {
+    const label = document.createElement("span")
+    label.className = "column"
+    label.textContent = `head ${head}`
+    grid.appendChild(label)
+  }
+  for (let layer = 1; layer <= header.layers; layer++) {
+    const label = document.createElement("span")
+    label.className = "row"
+    label.textContent = header.rows[layer - 1]
+    grid.appendChild(label)
+    for (let head = 1; head <= header.heads; head++) {
+      grid.appendChild(makeButton(layer, head, header, onPick))
+    }
+  }
+}
+
+function mark(grid, layer, head) {
+  let focusable = false
+  grid.querySelectorAll("button.map").forEach(button => {
+    const chosen = Number(button.dataset.layer) === layer && (head === null || Number(button.dataset.head) === head)
+    button.setAttribute("aria-pressed", String(chosen))
+    button.tabIndex = chosen && !focusable ? 0 : -1
+    focusable = focusable || chosen
+  })
+  if (!focusable) grid.querySelector("button.map").tabIndex = 0
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component
+  const grid = parentElement.querySelector(".grid")
+  if (!grid || !data) return
+  const { header, cells } = readPayload(data)
+  const onPick = (layer, head) => {
+    mark(grid, layer, head)
+    setTriggerValue("picked", { layer, head })
+  }
+  const shape = `${header.rows.join("|")}x${header.heads}`
+  if (grid.dataset.shape !== shape) {
+    build(grid, header, onPick)
+    grid.dataset.shape = shape
+  }
+  grid.querySelectorAll("button.map").forEach(button => {
+    button.onclick = () => onPick(Number(button.dataset.layer), Number(button.dataset.head))
+  })
+  grid.onkeydown = event => moveFocus(event, grid, header)
+  const table = colorTable(isDark(parentElement.host ?? parentElement) ? header.dark : header.light)
+  const area = header.size * header.size
+  grid.querySelectorAll("canvas").forEach((canvas, i) => {
+    paint(canvas, cells.subarray(i * area, (i + 1) * area), header.size, table)
+  })
+  mark(grid, header.layer, header.head)
+  grid.dataset.ready = header.token
+}

@@ -1,0 +1,96 @@
+"""The layer x head overview: every attention map on one canvas grid, a click opens one."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from streamlit.components.v2 import component
+
+from app.figures.theme import attention_stops
+
+_FOLDER = Path(__file__).parent
+_HTML = (
+    '<div class="grid" role="group" aria-label="Attention maps: a row per layer, a column per head"></div>'
+)
+_mount = component(
+    "lookback_attention_maps",
+    html=_HTML,
+    css=(_FOLDER / "attention_maps.css").read_text(encoding="utf-8"),
+    js=(_FOLDER / "attention_maps.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class PickedMap:
+    """The map a person opened; both count from 1."""
+
+    layer: int
+    head: int
+
+
+def pack_maps(codes: np.ndarray, rows: Sequence[str], *, layer: int, head: int | None, token: str) -> bytes:
+    """Header and cells as one buffer.
+
+    Parameters
+    ----------
+    codes
+        uint8, shape (L, H, T, T), as `app.figures.attention.encode_maps` gives them.
+    rows
+        L row labels.
+    layer, head
+        Marked map, from 1; `head` None marks the whole row.
+    token
+        Written to the grid's ``data-ready`` once drawn.
+
+    Returns
+    -------
+    bytes
+        uint32 little-endian header length, JSON header, cells.
+    """
+    layers, heads, size, _ = codes.shape
+    header = json.dumps(
+        {
+            "layers": layers,
+            "heads": heads,
+            "size": size,
+            "rows": list(rows),
+            "layer": layer,
+            "head": head,
+            "token": token,
+            "light": attention_stops(dark=False),
+            "dark": attention_stops(dark=True),
+        }
+    ).encode()
+    return struct.pack("<I", len(header)) + header + codes.tobytes()
+
+
+def attention_maps(
+    payload: bytes, *, key: str, on_pick: Callable[[], None] | None = None
+) -> PickedMap | None:
+    """Draw the overview; returns the map picked in this run, if any.
+
+    `on_pick` runs before the script; it finds the pick with `picked_map(key)`.
+    """
+    result = _mount(data=payload, key=key, on_picked_change=on_pick or (lambda: None))
+    return _as_picked(result.picked)
+
+
+def picked_map(key: str) -> PickedMap | None:
+    """The pick that caused this rerun, for use inside `on_pick`."""
+    state = st.session_state.get(key)
+    return None if state is None else _as_picked(state.get("picked"))
+
+
+def _as_picked(value: object) -> PickedMap | None:
+    if not isinstance(value, dict):
+        return None
+    layer, head = value.get("layer"), value.get("head")
+    if not isinstance(layer, int) or not isinstance(head, int):
+        return None
+    return PickedMap(layer, head)

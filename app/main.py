@@ -1,0 +1,83 @@
+"""Entry of the workbench: ``python -m streamlit run app/main.py`` from the project's root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app import controls, notices, resources
+from app.strip import draw_strip
+from core.data.store import SeriesSummary
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGO = ROOT / "assets" / "logo.svg"
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """One page: its script, how it is called, and what must exist before it can say anything."""
+
+    name: str
+    title: str
+    icon: str
+    about: str
+    needs_bars: bool = True
+    needs_model: bool = True
+
+
+PAGES = (
+    PageSpec("live", "Live", ":material/candlestick_chart:", "What the model says of the chosen bar"),
+    PageSpec("attention", "Attention", ":material/visibility:", "Which earlier bars the model looks at"),
+    PageSpec(
+        "data", "Data", ":material/database:", "Bring bars, see what is stored and what was wrong with it",
+        needs_bars=False, needs_model=False,
+    ),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Draw navigation, strip and the chosen page."""
+    st.set_page_config(page_title="Lookback", page_icon=str(LOGO), layout="wide")
+    st.logo(str(LOGO), size="large")
+    resources.settle_memory()
+    pages = {
+        spec.name: st.Page(
+            ROOT / "pages" / f"{spec.name}.py", title=spec.title, icon=spec.icon, help=spec.about,
+            default=spec is PAGES[0],
+        )
+        for spec in PAGES
+    }  # fmt: skip
+    page = st.navigation(list(pages.values()), position="top")
+    spec = next(spec for spec in PAGES if pages[spec.name].url_path == page.url_path)
+    if spec.name != "live":
+        controls.stop_replay()
+    with notices.guard():
+        series = resources.series()
+        if _prepare(series, spec, None if spec.name == "live" else pages["live"]):
+            page.run()
+
+
+def _prepare(series: list[SeriesSummary], spec: PageSpec, live_page) -> bool:
+    """Strip and empty states; whether the page can run."""
+    if not series:
+        if spec.needs_bars:
+            notices.show_empty_store()
+        return not spec.needs_bars
+    models = resources.models()
+    ready = False
+    with notices.guard():
+        controls.read_url(series)
+        draw_strip(series, models, live_page)
+        controls.write_url()
+        ready = True
+    if not ready:
+        return not spec.needs_bars
+    if spec.needs_model and not models:
+        notices.show_no_model()
+        return False
+    return True
+
+
+main()

@@ -1,0 +1,186 @@
+"""The strip on top of every page: widgets that show and change the one Selection."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import controls, resources
+from app.components.copy_link import copy_link
+from app.selection import bar_time, open_name
+from core.bundle import ModelEntry
+from core.data.store import SeriesSummary
+from core.data.timeframe import duration
+from core.errors import InputError
+
+SPEEDS = (0.5, 1.0, 2.0, 5.0)
+REPLAY_START = 100
+"""Bars before the newest at which a replay begins when the newest is selected."""
+
+
+def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page: Any) -> None:
+    """Draw the strip; its widgets show the selection and change it.
+
+    `live_page` is where a replay plays, None when it is open already.
+    """
+    at = controls.moment()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="strip"):
+        _draw_series(series)
+        if controls.replaying():
+            _draw_replay()
+        else:
+            _draw_stepper(at, live_page)
+        _draw_model(models)
+        with st.popover(":material/tune:", help="Candle colours, download format"):
+            st.toggle("Classic green and red candles", key="classic_candles", persist_state="session")
+            st.segmented_control(
+                "Charts download as", ["svg", "png"], default="svg", required=True,
+                key="download_format", persist_state="session",
+            )  # fmt: skip
+        copy_link(at.bar)
+
+
+def _draw_series(series: list[SeriesSummary]) -> None:
+    chosen = controls.selection()
+    instruments = sorted({s.instrument for s in series})
+    frames = sorted({s.timeframe for s in series if s.instrument == chosen.instrument}, key=duration)
+    st.session_state["strip_instrument"] = chosen.instrument
+    st.session_state["strip_timeframe"] = chosen.timeframe
+    st.selectbox("Instrument", instruments, key="strip_instrument", on_change=_change_instrument, width=140)
+    st.selectbox("Timeframe", frames, key="strip_timeframe", on_change=_change_timeframe, width=90)
+
+
+def _draw_stepper(at: controls.Moment, live_page: Any) -> None:
+    st.button(
+        ":material/chevron_left:", key="step_back", help="One bar back", on_click=_step, args=(-1,),
+        disabled=at.position == 0,
+    )  # fmt: skip
+    _draw_bar_picker(at)
+    st.button(
+        ":material/chevron_right:", key="step_forward", help="One bar forward", on_click=_step, args=(1,),
+        disabled=at.is_latest,
+    )  # fmt: skip
+    st.button(
+        "Latest", key="step_latest", help="Jump to the newest bar and follow it", on_click=controls.change,
+        kwargs={"bar": None}, disabled=controls.selection().bar is None,
+    )  # fmt: skip
+    st.button(
+        "Replay", key="replay_start", icon=":material/play_arrow:", on_click=_start_replay, args=(live_page,),
+        help=f"Play stored bars from here; from the newest bar it starts {REPLAY_START} bars earlier",
+    )  # fmt: skip
+
+
+def _draw_bar_picker(at: controls.Moment) -> None:
+    first, last, now = (_moment_of(at.opens[i]) for i in (0, -1, at.position))
+    if at.key.timeframe in ("1d", "1w"):
+        st.session_state["strip_date"] = now.date()
+        st.date_input(
+            "Bar (opens, UTC)", min_value=first.date(), max_value=last.date(), format="YYYY-MM-DD",
+            key="strip_date", on_change=_pick_date, width=140,
+        )  # fmt: skip
+        return
+    st.session_state["strip_time"] = now.replace(tzinfo=None)
+    st.datetime_input(
+        "Bar (opens, UTC)", min_value=first.replace(tzinfo=None), max_value=last.replace(tzinfo=None),
+        format="YYYY-MM-DD", step=min(int(duration(at.key.timeframe).total_seconds()), 3600),
+        key="strip_time", on_change=_pick_time, width=190,
+    )  # fmt: skip
+
+
+def _draw_replay() -> None:
+    st.session_state.setdefault("replay_speed", 1.0)
+    st.select_slider(
+        "Bars per second", SPEEDS, key="replay_speed", format_func=lambda speed: f"{speed:g}", width=170
+    )
+    st.button(
+        "Pause", key="replay_stop", icon=":material/pause:", type="primary", on_click=controls.stop_replay,
+        help="Stops here; the bar stays selected",
+    )  # fmt: skip
+
+
+def _draw_model(models: list[ModelEntry]) -> None:
+    with st.container(horizontal_alignment="right", width="stretch", gap=None):
+        if not models:
+            st.markdown(":red[●] **no model yet**", help="Train one: python -m core train")
+            return
+        try:
+            entry = resources.find_entry(controls.selection().model)
+        except InputError as error:
+            st.markdown(":red[●] **model not found**", help=str(error))
+            return
+        until = str(entry.trained_until)[:10]
+        st.markdown(
+            f":green[●] **{entry.name}**, trained to {until}",
+            help=f"Version {entry.version}. Bars up to {until} trained this model; later ones it never saw "
+            "in training.",
+            width="content",
+        )
+        if len(models) > 1:
+            names = list(dict.fromkeys(model.name for model in models))
+            st.session_state["strip_model"] = entry.name
+            st.selectbox(
+                "Model", names, key="strip_model", label_visibility="collapsed", width=180,
+                on_change=lambda: controls.change(model=st.session_state["strip_model"]),
+            )  # fmt: skip
+
+
+def _change_instrument() -> None:
+    instrument = st.session_state["strip_instrument"]
+    frames = sorted((s.timeframe for s in resources.series() if s.instrument == instrument), key=duration)
+    timeframe = controls.selection().timeframe if controls.selection().timeframe in frames else frames[0]
+    _change_series(instrument, timeframe)
+
+
+def _change_timeframe() -> None:
+    _change_series(controls.selection().instrument, st.session_state["strip_timeframe"])
+
+
+def _change_series(instrument: str, timeframe: str) -> None:
+    """Keep the bar where the other series has it, else follow its latest."""
+    entry = next(s for s in resources.series() if (s.instrument, s.timeframe) == (instrument, timeframe))
+    bar = controls.selection().bar
+    held = bar is not None and entry.first <= bar_time(bar) <= entry.last
+    controls.change(instrument=instrument, timeframe=timeframe, bar=bar if held else None)
+
+
+def _step(bars: int) -> None:
+    at = controls.moment()
+    position = min(max(at.position + bars, 0), len(at.opens) - 1)
+    controls.change(bar=open_name(at.opens[position]))
+
+
+def _pick_date() -> None:
+    picked: date | None = st.session_state["strip_date"]
+    if picked is not None:
+        _pick(np.datetime64(picked) + np.timedelta64(1439, "m"))
+
+
+def _pick_time() -> None:
+    picked: datetime | None = st.session_state["strip_time"]
+    if picked is not None:
+        _pick(np.datetime64(picked))
+
+
+def _pick(end: np.datetime64) -> None:
+    opens = controls.moment().opens
+    position = int(np.searchsorted(opens, end, "right")) - 1
+    controls.change(bar=open_name(opens[max(position, 0)]))
+
+
+def _start_replay(live_page: Any) -> None:
+    at = controls.moment()
+    if at.is_latest:
+        controls.change(bar=open_name(at.opens[max(at.position - REPLAY_START, 0)]))
+    st.session_state["replay"] = True
+    st.session_state["replay_at"] = time.monotonic()
+    if live_page is not None:
+        st.switch_page(live_page)
+
+
+def _moment_of(opened: np.datetime64) -> datetime:
+    return cast(datetime, pd.Timestamp(opened).to_pydatetime()).replace(tzinfo=UTC)

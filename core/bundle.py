@@ -1,0 +1,322 @@
+"""A trained model as a folder: saved whole, verified on loading, never pickled (DESIGN 12)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+
+from core import __version__
+from core.config import Config, parse_config
+from core.data.dataset import SegmentBorders
+from core.data.scaling import FeatureScaler
+from core.data.targets import SeriesThresholds
+from core.errors import BundleError, InputError
+from core.models.similarity import RepresentationReference
+from core.models.transformer import MarketTransformer
+
+FORMAT_VERSION = 1
+WEIGHTS = "model.safetensors"
+MANIFEST = "bundle.json"
+MEAN = "reference_mean.npy"
+PRECISION = "reference_precision.npy"
+SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "model"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything needed to repeat a model's predictions, and what is known of its worth.
+
+    Attributes
+    ----------
+    thresholds
+        Frozen label borders by ``"instrument|timeframe"``.
+    instruments, timeframes
+        Vocabularies; index 0 of the embeddings is "unknown", the first name is 1.
+    baselines
+        The baselines fitted on the same training rows, as plain numbers.
+    metrics
+        Scores by segment and task, the model's beside the baselines'.
+    version
+        Twelve hex digits of the SHA-256 over all of the bundle's content.
+    """
+
+    name: str
+    config: Config
+    scaler: FeatureScaler
+    thresholds: dict[str, SeriesThresholds]
+    instruments: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    borders: SegmentBorders
+    reference: RepresentationReference
+    baselines: dict[str, Any]
+    metrics: dict[str, Any]
+    data_fingerprint: str
+    model: MarketTransformer
+    code_version: str = __version__
+    version: str = ""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features in the order of the model's input columns."""
+        return tuple(self.scaler.columns)
+
+    def instrument_index(self, instrument: str) -> int:
+        """Embedding index, 0 for an instrument the model has not seen."""
+        return _index(self.instruments, instrument)
+
+    def timeframe_index(self, timeframe: str) -> int:
+        """Embedding index, 0 for a timeframe the model has not seen."""
+        return _index(self.timeframes, timeframe)
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A bundle that can be chosen, as its manifest describes it."""
+
+    name: str
+    folder: Path
+    version: str
+    trained_until: str
+    shipped: bool
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
+    """Write `bundle` to `folder`, replacing what is there only once all of it is written.
+
+    Returns
+    -------
+    Bundle
+        The same bundle with its version set.
+    """
+    check_name(bundle.name)
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
+    try:
+        weights = {name: tensor.contiguous() for name, tensor in bundle.model.state_dict().items()}
+        safetensors.torch.save_file(weights, staging / WEIGHTS)
+        np.save(staging / MEAN, bundle.reference.mean, allow_pickle=False)
+        np.save(staging / PRECISION, bundle.reference.precision.astype(np.float32), allow_pickle=False)
+        manifest = _manifest(bundle)
+        manifest["files"] = {name: _sha256(staging / name) for name in (WEIGHTS, MEAN, PRECISION)}
+        manifest["digest"] = _digest(manifest)
+        (staging / MANIFEST).write_text(
+            json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        )
+        staging.chmod(0o755)
+        if folder.exists():
+            retired = staging.with_name(staging.name + "-old")
+            folder.replace(retired)
+            staging.replace(folder)
+            shutil.rmtree(retired)
+        else:
+            staging.replace(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return load_bundle(folder)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, altered, truncated, of a newer format, or does not fit together.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleError(f"the file {name} in the bundle {folder}", "none", "copy the bundle again")
+        if _sha256(path) != expected:
+            raise BundleError(
+                f"{name} with the SHA-256 its manifest names",
+                f"other content in {folder}",
+                "copy the bundle again",
+            )
+    try:
+        return _assemble(folder, manifest)
+    except InputError as error:
+        raise BundleError(
+            "a bundle this version can read", f"{folder}: {error}", "train the model again"
+        ) from None
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise BundleError(
+            "a bundle whose parts fit together", f"{folder}: {error}", "train the model again"
+        ) from None
+
+
+def list_models(home: Path) -> list[ModelEntry]:
+    """Bundles in the home folder, newest first, then the one that ships with the project.
+
+    A folder without a readable manifest is left out; `load_bundle` says what is wrong with it.
+    """
+    folders = [path for path in (Path(home) / "models").glob("*") if (path / MANIFEST).is_file()]
+    folders.sort(key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True)
+    entries = []
+    for folder in [*folders, SHIPPED]:
+        try:
+            manifest = _read_manifest(folder)
+        except BundleError:
+            continue
+        entries.append(
+            ModelEntry(
+                name=manifest["name"],
+                folder=folder,
+                version=manifest["digest"][:12],
+                trained_until=manifest["borders"]["train_end"],
+                shipped=folder == SHIPPED,
+            )
+        )
+    return entries
+
+
+def find_model(home: Path, name: str | None = None) -> Path:
+    """Folder of the bundle called `name`; without a name the shipped one, else the newest.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    entries = list_models(home)
+    if name is None:
+        shipped = [entry for entry in entries if entry.shipped]
+        chosen = shipped or entries
+    else:
+        check_name(name)
+        folder = Path(home) / "models" / name
+        if folder.exists():
+            return folder
+        chosen = [entry for entry in entries if entry.name == name]
+    if not chosen:
+        known = ", ".join(entry.name for entry in entries) or "none"
+        raise BundleError(
+            f"a model out of {known}",
+            "none" if name is None else repr(name),
+            "train one: python -m core train",
+        )
+    return chosen[0].folder
+
+
+def check_name(name: str) -> None:
+    """Refuse model names that could leave the models folder or break a shell."""
+    if not _NAME.fullmatch(name):
+        raise BundleError(
+            "a model name of letters, digits, '.', '_' and '-' (64 at most)",
+            repr(name),
+            "choose another name",
+        )
+
+
+def _index(vocabulary: tuple[str, ...], name: str) -> int:
+    return vocabulary.index(name) + 1 if name in vocabulary else 0
+
+
+def _manifest(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": bundle.name,
+        "code_version": bundle.code_version,
+        "config": bundle.config.model_dump(mode="json"),
+        "scaler": bundle.scaler.to_dict(),
+        "thresholds": {key: value.to_dict() for key, value in bundle.thresholds.items()},
+        "instruments": list(bundle.instruments),
+        "timeframes": list(bundle.timeframes),
+        "borders": bundle.borders.to_dict(),
+        "reference": {"scale": bundle.reference.scale, "limit": bundle.reference.limit},
+        "baselines": bundle.baselines,
+        "metrics": bundle.metrics,
+        "data_fingerprint": bundle.data_fingerprint,
+    }
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(
+            f"a model bundle with {MANIFEST}", f"none in {folder}", "train one: python -m core train"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BundleError(f"readable JSON in {path}", str(error), "copy the bundle again") from None
+    if not isinstance(manifest, Mapping) or not isinstance(manifest.get("format_version"), int):
+        raise BundleError(f"a bundle manifest in {path}", "other JSON", "copy the bundle again")
+    found = manifest["format_version"]
+    if found > FORMAT_VERSION:
+        raise BundleError(
+            f"a bundle of format {FORMAT_VERSION} or older", f"format {found} in {folder}", "update Lookback"
+        )
+    if manifest.get("digest") != _digest(manifest) or set(manifest.get("files", {})) != {
+        WEIGHTS,
+        MEAN,
+        PRECISION,
+    }:
+        raise BundleError(
+            f"{MANIFEST} as it was written", f"altered content in {folder}", "copy the bundle again"
+        )
+    return dict(manifest)
+
+
+def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
+    config = parse_config(manifest["config"])
+    scaler = FeatureScaler.from_dict(manifest["scaler"])
+    model = MarketTransformer(
+        config.model,
+        num_features=len(scaler.columns),
+        tasks=config.tasks,
+        num_instruments=len(manifest["instruments"]),
+        num_timeframes=len(manifest["timeframes"]),
+    )
+    try:
+        model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except safetensors.SafetensorError as error:
+        raise BundleError(f"safetensors weights in {folder}", str(error), "copy the bundle again") from None
+    model.eval()
+    reference = RepresentationReference(
+        mean=np.load(folder / MEAN, allow_pickle=False),
+        precision=np.load(folder / PRECISION, allow_pickle=False).astype(np.float64),
+        scale=float(manifest["reference"]["scale"]),
+        limit=float(manifest["reference"]["limit"]),
+    )
+    return Bundle(
+        name=manifest["name"],
+        config=config,
+        scaler=scaler,
+        thresholds={key: SeriesThresholds.from_dict(value) for key, value in manifest["thresholds"].items()},
+        instruments=tuple(manifest["instruments"]),
+        timeframes=tuple(manifest["timeframes"]),
+        borders=SegmentBorders.from_dict(manifest["borders"]),
+        reference=reference,
+        baselines=manifest["baselines"],
+        metrics=manifest["metrics"],
+        data_fingerprint=manifest["data_fingerprint"],
+        model=model,
+        code_version=manifest["code_version"],
+        version=manifest["digest"][:12],
+    )
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,138 @@
+"""The bars frame: its columns, price adjustment and resampling, free of storage.
+
+A bars frame has the columns `instrument`, `timeframe`, `ts` (bar open, datetime64[us, UTC]), `open`,
+`high`, `low`, `close`, `volume` (float64) and any further numeric columns, sorted by ts within a series.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core.data.timeframe import duration
+from core.errors import BarsError
+
+OHLCV = ("open", "high", "low", "close", "volume")
+KEY = ("instrument", "timeframe", "ts")
+UTC_DTYPE = "datetime64[us, UTC]"
+# Bins are counted from a Monday so that weeks start on Mondays; days and hours are unaffected.
+_ORIGIN = np.datetime64("1970-01-05", "us")
+
+
+def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
+    """Bring a frame into the form of a bars frame, or refuse it.
+
+    Values are not judged here (that is `core.data.quality`); columns, types and time zone are.
+
+    Returns
+    -------
+    DataFrame
+        Key columns first, then OHLCV, then extra columns as float64; sorted by key, RangeIndex.
+
+    Raises
+    ------
+    BarsError
+        If a column is missing or not numeric, a key is empty, or ts carries no time zone.
+    """
+    absent = [name for name in (*KEY, *OHLCV) if name not in frame.columns]
+    if absent:
+        raise BarsError(
+            f"the columns {', '.join((*KEY, *OHLCV))}", f"no {', '.join(absent)}", "add the missing columns"
+        )
+    if not isinstance(frame["ts"].dtype, pd.DatetimeTZDtype):
+        raise BarsError("ts with a time zone", f"ts of type {frame['ts'].dtype}", "convert it to UTC")
+    if frame[list(KEY)].isna().to_numpy().any():
+        raise BarsError(
+            "an instrument, timeframe and ts in every row", "empty ones", "fill or drop those rows"
+        )
+    columns: dict[str, pd.Series] = {
+        "instrument": frame["instrument"].astype("str"),
+        "timeframe": frame["timeframe"].astype("str"),
+        "ts": frame["ts"].dt.tz_convert("UTC").dt.as_unit("us"),
+    }
+    extras = [name for name in frame.columns if name not in (*KEY, *OHLCV)]
+    for name in (*OHLCV, *extras):
+        try:
+            columns[name] = frame[name].astype("float64")
+        except (TypeError, ValueError):
+            raise BarsError(
+                f"numbers in column {name!r}",
+                f"values of type {frame[name].dtype}",
+                "convert or drop the column",
+            ) from None
+    return pd.DataFrame(columns).sort_values(list(KEY), kind="stable", ignore_index=True)
+
+
+def empty_bars() -> pd.DataFrame:
+    """A bars frame without rows."""
+    columns = {
+        "instrument": pd.Series(dtype="str"),
+        "timeframe": pd.Series(dtype="str"),
+        "ts": pd.Series(dtype=UTC_DTYPE),
+    }
+    return pd.DataFrame(columns | {name: pd.Series(dtype="float64") for name in OHLCV})
+
+
+def adjust_prices(bars: pd.DataFrame) -> pd.DataFrame:
+    """Scale open, high, low and close by adj_close / close and drop `adj_close`.
+
+    Bars without `adj_close` take the factor of the bar before them (of the bar after them at the start
+    of a series); a series without any keeps its prices. Frames without the column come back as they are.
+    Volume is left alone. Several series may stand in one frame.
+    """
+    if "adj_close" not in bars.columns:
+        return bars
+    factor = bars["adj_close"] / bars["close"]
+    if factor.isna().any():
+        series = [bars["instrument"], bars["timeframe"]]
+        factor = factor.groupby(series).ffill().groupby(series).bfill().fillna(1.0)
+    adjusted = bars.drop(columns="adj_close")
+    for name in ("open", "high", "low", "close"):
+        adjusted[name] = bars[name] * factor
+    # close * (adj_close / close) may differ from adj_close in the last bit.
+    adjusted["close"] = bars["adj_close"].where(bars["adj_close"].notna(), adjusted["close"])
+    adjusted["high"] = adjusted[["open", "high", "low", "close"]].max(axis=1)
+    adjusted["low"] = adjusted[["open", "low", "close"]].min(axis=1)
+    return adjusted
+
+
+def resample_bars(bars: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Adjusted bars of one series at a longer timeframe, each stamped by its open on the UTC grid.
+
+    Weeks start on Monday 00:00 UTC. A source bar belongs to the target bar in which it opens. Open is the
+    first, close the last, high and low the extremes, volume the sum (NaN where no source bar has one);
+    extra columns take their last known value inside the bar. The last target bar is left out unless a
+    source bar opens at or after its end or the last source bar is complete by then.
+
+    Raises
+    ------
+    BarsError
+        If the target is not a longer multiple of the source timeframe.
+    """
+    if bars.empty:
+        return bars.assign(timeframe=target)
+    source = str(bars["timeframe"].iloc[0])
+    step, length = duration(source), duration(target)
+    if length <= step or length % step != pd.Timedelta(0):
+        raise BarsError(f"a timeframe longer than {source}", repr(target), "choose a longer one")
+    bars = adjust_prices(bars)
+    width = length.to_numpy().astype("timedelta64[us]")
+    opens = bars["ts"].to_numpy(dtype="datetime64[us]")
+    bins = (opens - _ORIGIN) // width
+    rules = {"open": "first", "high": "max", "low": "min", "close": "last"}
+    extras = [name for name in bars.columns if name not in (*KEY, *OHLCV)]
+    groups = bars.groupby(bins, sort=True)
+    table = groups.agg(rules | {name: "last" for name in extras})
+    table["volume"] = groups["volume"].sum(min_count=1)
+    last_end = _ORIGIN + (bins[-1] + 1) * width
+    if opens[-1] + step.to_numpy().astype("timedelta64[us]") < last_end:
+        table = table.iloc[:-1]
+    starts = pd.Series(_ORIGIN + table.index.to_numpy() * width).dt.tz_localize("UTC")
+    return pd.DataFrame(
+        {
+            "instrument": str(bars["instrument"].iloc[0]),
+            "timeframe": target,
+            "ts": starts,
+            **{name: table[name].to_numpy() for name in (*OHLCV, *extras)},
+        }
+    ).astype({"instrument": "str", "timeframe": "str"})

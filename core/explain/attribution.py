@@ -1,0 +1,176 @@
+"""Attribution of one prediction to cells (bar, feature): the one way to run every method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.data.features import feature_groups
+from core.errors import InputError
+from core.explain.baselines import Baseline
+from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, check_window, evaluate
+from core.explain.methods import METHODS, Method
+from core.explain.players import Settings
+
+__all__ = ["METHODS", "Attribution", "Method", "attribute", "completeness_error"]
+
+SMALLEST_DIFFERENCE = 0.01
+"""Log-odds: completeness errors are relative to at least this much, since nothing has no parts to compare."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each cell of one window spoke for a class.
+
+    Attributes
+    ----------
+    values
+        Shape (T, N) float32, in log-odds; positive speaks for the class, negative against.
+    method, task, target, baseline
+        Names.
+    output, baseline_output
+        Margin of the window, and of the baseline (mean over its references).
+    completeness_error
+        abs(sum of values - (output - baseline_output)) over the larger of abs(output - baseline_output) and
+        `SMALLEST_DIFFERENCE`; None where the method promises no such sum.
+    steps
+        Steps along the path, samples, or windows scored, as the method counts.
+    seconds
+        Wall time.
+    feature_names, groups
+        Names of the N columns and the source group of each.
+    resolution
+        As `Method.resolution`.
+    """
+
+    values: np.ndarray
+    method: str
+    task: str
+    target: str
+    baseline: str
+    output: float
+    baseline_output: float
+    completeness_error: float | None
+    steps: int
+    seconds: float
+    feature_names: tuple[str, ...]
+    groups: tuple[str, ...]
+    resolution: str
+
+    @property
+    def by_bar(self) -> np.ndarray:
+        """Sum over features, (T,)."""
+        return self.values.sum(1)
+
+    @property
+    def by_feature(self) -> dict[str, float]:
+        """Sum over bars, by feature name."""
+        return dict(zip(self.feature_names, self.values.sum(0).tolist(), strict=True))
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """Sum over the bars and features of each source group."""
+        sums = dict.fromkeys(self.groups, 0.0)
+        for group, value in zip(self.groups, self.by_feature.values(), strict=True):
+            sums[group] += value
+        return sums
+
+    def by_block(self, bars: int) -> np.ndarray:
+        """Sum over consecutive blocks of `bars` bars, counted back from the last bar; oldest block first."""
+        blocks = (np.arange(len(self.values))[::-1] // bars).max() - np.arange(len(self.values))[::-1] // bars
+        return np.bincount(blocks, weights=self.by_bar)
+
+    def top_cells(self, count: int) -> list[tuple[int, int]]:
+        """(bar, feature) of the `count` largest values by magnitude, largest first."""
+        order = np.argsort(-np.abs(self.values), axis=None, kind="stable")[:count]
+        return [
+            (int(bar), int(feature))
+            for bar, feature in zip(*np.divmod(order, self.values.shape[1]), strict=True)
+        ]
+
+
+def attribute(
+    margin: Margin,
+    window: np.ndarray,
+    baseline: Baseline,
+    feature_names: Sequence[str],
+    method: str = "ig",
+    settings: Settings | None = None,
+    *,
+    groups: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Attribution:
+    """Explain one window with one method.
+
+    Parameters
+    ----------
+    margin
+        What is explained.
+    window
+        Shape (T, N), the model's own input.
+    baseline
+        From `core.explain.baselines`.
+    feature_names
+        N names.
+    method
+        A key of `METHODS`.
+    groups
+        Source group of each feature by name; by default those of `core.data.features`.
+    progress, cancelled
+        Called at every batch of windows.
+
+    Raises
+    ------
+    InputError
+        If the method is not offered, or names and window do not fit.
+    ExplanationCancelled
+        If `cancelled` said so.
+    """
+    if method not in METHODS:
+        raise InputError(f"a method out of {', '.join(METHODS)}", repr(method), "choose one of them")
+    window = check_window(window)
+    names = tuple(feature_names)
+    if len(names) != window.shape[1] or baseline.references.shape[1:] != window.shape:
+        raise InputError(
+            f"{window.shape[1]} feature names and references of shape {window.shape}",
+            f"{len(names)} names and {baseline.references.shape[1:]}",
+            "take window, baseline and names from the same model",
+        )
+    by_name = feature_groups(names) if groups is None else groups
+    sources = tuple(by_name[name] for name in names)
+    chosen = METHODS[method]
+    start = time.perf_counter()
+    metered = MeteredMargin(margin, progress, cancelled)
+    values, steps = chosen.function(metered, window, baseline.references, sources, settings or Settings())
+    if progress is not None:
+        progress(metered.planned, metered.planned)
+    output = float(evaluate(margin, window[None])[0])
+    baseline_output = float(evaluate(margin, baseline.references).mean())
+    error = None
+    if chosen.complete:
+        error = completeness_error(values, output, baseline_output)
+    return Attribution(
+        values=values.astype(np.float32),
+        method=method,
+        task=margin.task,
+        target=margin.target,
+        baseline=baseline.name,
+        output=output,
+        baseline_output=baseline_output,
+        completeness_error=error,
+        steps=steps,
+        seconds=time.perf_counter() - start,
+        feature_names=names,
+        groups=sources,
+        resolution=chosen.resolution,
+    )
+
+
+def completeness_error(values: np.ndarray, output: float, baseline_output: float) -> float:
+    """How far `values` miss adding up to ``output - baseline_output``, as a share of that difference."""
+    difference = output - baseline_output
+    return float(abs(values.sum(dtype=float) - difference) / max(abs(difference), SMALLEST_DIFFERENCE))

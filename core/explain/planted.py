@@ -1,0 +1,250 @@
+"""The planted market: every explaining method scored where the causes are known.
+
+One result file per generator and, once all are there, one table; an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+
+from core.config import ModelConfig
+from core.errors import InputError
+from core.explain.attribution import METHODS
+from core.explain.margin import Cancelled, ExplanationCancelled
+from core.explain.planted_generators import GENERATORS, Generator
+from core.explain.planted_scoring import CauseScore, mean_score, score_causes
+from core.explain.planted_training import (
+    PlantedTraining,
+    TrainedModel,
+    build_model,
+    train_planted,
+)
+from core.explain.planted_views import accuracy_at_last_bar, explain_planted, randomised_correlation
+from core.explain.players import Settings
+
+TABLE = "planted.json"
+FORMAT = 1
+RANDOMISED_WINDOWS = 5
+_TEST_SEED = 7
+_SAVE_EVERY = 10
+
+PlantedProgress = Callable[[str, int, int], None]
+"""Told (what is being done, how much is done, of how much)."""
+
+
+def run_planted(
+    config: ModelConfig,
+    out: Path,
+    windows: int = 100,
+    progress: PlantedProgress | None = None,
+    *,
+    training: PlantedTraining | None = None,
+    settings: Settings | None = None,
+    generators: Sequence[str] = tuple(GENERATORS),
+    methods: Sequence[str] = tuple(METHODS),
+    features: int = 30,
+    cancelled: Cancelled | None = None,
+) -> dict[str, Any]:
+    """Train a model of this architecture on every planted market and score every explanation of it.
+
+    Parameters
+    ----------
+    config
+        Architecture; windows have its length.
+    out
+        Folder for the models, one result per generator and the table `TABLE`. Results of the same settings
+        found there are kept, also of a generator that was interrupted halfway.
+    windows
+        Unseen windows explained per generator.
+    training, settings
+        How models are trained, and how hard the methods work.
+
+    Returns
+    -------
+    dict
+        The table: ``generators[name]`` holds accuracy, bayes_accuracy, training_steps,
+        ``scores[method][baseline]`` (see `mean_score`, and seconds per explanation) and
+        ``randomised[method]`` (rank correlation of magnitudes with those of the same model with random
+        weights: near 0 is sane); ``best`` names the method and baseline with the highest AUPRC averaged over
+        generators.
+
+    Raises
+    ------
+    InputError
+        If a generator or method is unknown.
+    """
+    unknown = [name for name in generators if name not in GENERATORS] + [
+        n for n in methods if n not in METHODS
+    ]
+    if unknown or windows < 1 or not generators or not methods:
+        raise InputError(
+            "known generators and methods, at least one window", f"{unknown}, {windows}", "correct it"
+        )
+    training, settings = training or PlantedTraining(), settings or Settings()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    key = _key(config, training, settings, windows, features, methods)
+    results = {}
+    for name in generators:
+        path = out / f"{name}.json"
+        stored = _read(path, key)
+        if stored.get("finished"):
+            results[name] = stored["result"]
+            continue
+        trained = _trained(config, GENERATORS[name], training, features, out, key, progress, cancelled)
+        results[name] = _score_generator(
+            trained, GENERATORS[name], windows, settings, methods, path, key, progress, cancelled
+        )
+    table = {
+        "format": FORMAT,
+        "architecture": config.model_dump(mode="json"),
+        "training": asdict(training),
+        "settings": asdict(settings),
+        "windows": windows,
+        "features": features,
+        "generators": results,
+        "best": best_method(results),
+    }
+    _write(out / TABLE, table)
+    return table
+
+
+def best_method(results: dict[str, Any]) -> dict[str, Any]:
+    """Method and baseline whose AUPRC, averaged over generators, is highest."""
+    sums: dict[tuple[str, str], list[float]] = {}
+    for result in results.values():
+        for method, by_baseline in result["scores"].items():
+            for baseline, score in by_baseline.items():
+                sums.setdefault((method, baseline), []).append(score["auprc"])
+    (method, baseline), values = max(sums.items(), key=lambda item: np.mean(item[1]))
+    return {"method": method, "baseline": baseline, "auprc": float(np.mean(values))}
+
+
+def _score_generator(
+    trained: TrainedModel,
+    generator: Generator,
+    windows: int,
+    settings: Settings,
+    methods: Sequence[str],
+    path: Path,
+    key: str,
+    progress: PlantedProgress | None,
+    cancelled: Cancelled | None,
+) -> dict[str, Any]:
+    model = trained.model
+    bars, features = model.config.sequence_length, model.num_features
+    data = generator.draw(windows, _TEST_SEED, bars, features)
+    stored = _read(path, key)
+    rows: list[dict[str, Any]] = stored.get("rows", [])
+    for index in range(len(rows), windows):
+        if cancelled is not None and cancelled():
+            _write(path, {"key": key, "finished": False, "rows": rows})
+            raise ExplanationCancelled
+        explained = explain_planted(
+            model, data.windows[index], methods=methods, settings=settings, cancelled=cancelled
+        )
+        rows.append(
+            {
+                "|".join(name): asdict(score_causes(values, data.mask[index])) | {"seconds": seconds}
+                for name, (values, seconds) in explained.items()
+            }
+        )
+        if len(rows) % _SAVE_EVERY == 0:
+            _write(path, {"key": key, "finished": False, "rows": rows})
+        if progress is not None:
+            progress(f"explaining {generator.name}", len(rows), windows)
+    scores: dict[str, dict[str, Any]] = {}
+    for name in rows[0]:
+        method, baseline = name.split("|")
+        cells = [{**row[name]} for row in rows]
+        seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
+        scores.setdefault(method, {})[baseline] = mean_score([CauseScore(**cell) for cell in cells]) | {
+            "seconds": seconds
+        }
+    large = generator.draw(max(windows, 500), _TEST_SEED + 1, bars, features)
+    few = data.windows[:RANDOMISED_WINDOWS]
+    result = {
+        "explanation": generator.explanation,
+        "accuracy": accuracy_at_last_bar(model, large),
+        "bayes_accuracy": data.bayes_accuracy,
+        "training_steps": trained.steps,
+        "scores": scores,
+        "randomised": {
+            method: randomised_correlation(copy.deepcopy(model), few, method, settings) for method in methods
+        },
+    }
+    _write(path, {"key": key, "finished": True, "result": result})
+    return result
+
+
+def _trained(
+    config: ModelConfig,
+    generator: Generator,
+    training: PlantedTraining,
+    features: int,
+    out: Path,
+    key: str,
+    progress: PlantedProgress | None,
+    cancelled: Cancelled | None,
+) -> TrainedModel:
+    weights, record = out / f"{generator.name}.safetensors", out / f"{generator.name}.training.json"
+    stored = _read(record, key)
+    if stored and weights.is_file():
+        model = build_model(config, features, training.seed)
+        model.load_state_dict(safetensors.torch.load_file(weights))
+        return TrainedModel(model.eval().to(training.device), stored["steps"], stored["accuracy"])
+
+    def report(done: int, planned: int) -> None:
+        if progress is not None:
+            progress(f"training {generator.name}", done, planned)
+
+    trained = train_planted(config, generator, training, features, progress=report, cancelled=cancelled)
+    safetensors.torch.save_file(
+        {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}, weights
+    )
+    _write(record, {"key": key, "steps": trained.steps, "accuracy": trained.training_accuracy})
+    return TrainedModel(trained.model.to(training.device), trained.steps, trained.training_accuracy)
+
+
+def _key(
+    config: ModelConfig,
+    training: PlantedTraining,
+    settings: Settings,
+    windows: int,
+    features: int,
+    methods: Sequence[str],
+) -> str:
+    content = [
+        FORMAT,
+        config.model_dump(mode="json"),
+        asdict(training),
+        asdict(settings),
+        windows,
+        features,
+        [*methods],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path, key: str) -> dict[str, Any]:
+    """What an earlier run with the same settings left; nothing if the file is broken or of another run."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return stored if isinstance(stored, dict) and stored.get("key") == key else {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    staging = path.with_name(path.name + ".part")
+    staging.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    staging.replace(path)

@@ -1,0 +1,254 @@
+"""Score a bundle on stored bars, beside the baselines it carries, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.bundle import Bundle
+from core.data.dataset import LabelledSeries, PreparedData
+from core.data.segments import NO_SEGMENT, TEST
+from core.data.windows import LastBarWindows
+from core.errors import WindowError
+from core.predictor import Predictor
+from core.training.baselines import Baselines
+from core.training.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
+from core.training.metrics import log_losses, score_intervals, score_task
+from core.training.scoring import score_last_bars
+
+SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class TaskEvaluation:
+    """One task's scores on the same rows, the model's and each baseline's.
+
+    Attributes
+    ----------
+    rows
+        How many bars were scored.
+    model
+        By score, plain numbers; ``log_loss_interval`` is its 95% block-bootstrap interval.
+    baselines
+        The same by baseline; ``model_minus_baseline`` is the paired difference in log-loss with its interval
+        (below zero the model is better).
+    """
+
+    rows: int
+    model: dict[str, Any]
+    baselines: dict[str, dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"rows": self.rows, "model": self.model, "baselines": self.baselines}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one model scored on one stretch of bars.
+
+    Attributes
+    ----------
+    out_of_sample
+        Whether every scored bar opens after the model's training and calibrate segments.
+    skipped
+        Series that could not be scored, with the reason.
+    """
+
+    model_name: str
+    model_version: str
+    start: pd.Timestamp
+    end: pd.Timestamp | None
+    out_of_sample: bool
+    instruments: list[str]
+    tasks: dict[str, TaskEvaluation]
+    skipped: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "model_name": self.model_name,
+            "model_version": self.model_version,
+            "from": self.start.isoformat(),
+            "to": None if self.end is None else self.end.isoformat(),
+            "out_of_sample": self.out_of_sample,
+            "instruments": self.instruments,
+            "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
+            "skipped": self.skipped,
+        }
+
+
+def evaluate(
+    predictor: Predictor,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+    instrument: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score every labelled bar that opens in [start, end].
+
+    Parameters
+    ----------
+    start
+        The start of the bundle's test segment, past its embargo, when None.
+    instrument
+        Only this one; otherwise all the model was trained with.
+    progress
+        Called with (series done, series in all).
+
+    Raises
+    ------
+    BarsError
+        If `instrument` is not stored.
+    WindowError
+        If no bar can be scored.
+    """
+    bundle = predictor.bundle
+    first = bundle.borders.calibrate_end if start is None else start
+    names = list(bundle.instruments) if instrument is None else [instrument]
+    keys = [(name, timeframe) for timeframe in bundle.timeframes for name in names]
+    series, skipped = [], {}
+    for done, (name, timeframe) in enumerate(keys):
+        if name in predictor.store.instruments(timeframe):
+            try:
+                labelled = predictor.label_range(name, timeframe, first, end)
+            except WindowError as error:
+                skipped[f"{name} {timeframe}"] = str(error)
+            else:
+                embargo = bundle.config.split.embargo_bars if start is None else 0
+                series.append(_choose_rows(labelled, first, end, embargo))
+        else:
+            skipped[f"{name} {timeframe}"] = "not stored"
+        if progress:
+            progress(done, len(keys))
+    if not series:
+        reason = next(iter(skipped.values()), "nothing stored")
+        raise WindowError(
+            "at least one series to score", f"none ({reason})", "ingest bars or widen the range"
+        )
+    tasks = score_series(bundle, series)
+    if progress:
+        progress(len(keys), len(keys))
+    return Evaluation(
+        model_name=bundle.name,
+        model_version=bundle.version,
+        start=first,
+        end=end,
+        out_of_sample=first >= bundle.borders.calibrate_end,
+        instruments=sorted({one.instrument for one in series}),
+        tasks=tasks,
+        skipped=skipped,
+    )
+
+
+def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, TaskEvaluation]:
+    """Score the rows that `series` put in the test segment; tasks without a labelled row are left out."""
+    data = PreparedData(
+        series=series,
+        feature_names=bundle.feature_names,
+        scaler=bundle.scaler,
+        thresholds=bundle.thresholds,
+        instruments=list(bundle.instruments),
+        timeframes=list(bundle.timeframes),
+        borders=bundle.borders,
+        fingerprint="",
+        audit={},
+    )
+    return score_windows(bundle, LastBarWindows(data, TEST, bundle.config))
+
+
+def score_windows(bundle: Bundle, windows: LastBarWindows) -> dict[str, TaskEvaluation]:
+    """Score prepared windows, as `score_series` does."""
+    scores = score_last_bars(bundle.model, windows)
+    baselines = Baselines.from_dict(bundle.baselines)
+    times = _row_times(windows)
+    evaluations = {}
+    for task in bundle.config.tasks:
+        labels = scores.tasks[task.name].labels
+        known = labels >= 0
+        if not known.any():
+            continue
+        ends = _label_ends(windows, task.name)[known]
+        span = label_span(times[known], ends)
+        forecasts = {name: p[known] for name, p in baselines.predict(windows, task.name).items()}
+        evaluations[task.name] = compare(
+            scores.tasks[task.name].probabilities[known], forecasts, labels[known], times[known], span
+        )
+    return evaluations
+
+
+def compare(
+    model: np.ndarray,
+    baselines: dict[str, np.ndarray],
+    labels: np.ndarray,
+    times: np.ndarray,
+    span: int,
+) -> TaskEvaluation:
+    """Scores of probabilities (n, C) beside baselines on the same rows.
+
+    Parameters
+    ----------
+    baselines
+        Must hold "prior"; the others by name.
+    times
+        (n,) bar opens; rows of one time are resampled together.
+    span
+        Time stamps one label reaches over: the least block of the bootstrap.
+    """
+    prior = baselines["prior"][0]
+    losses = log_losses(model, labels)
+    bootstrap = BlockBootstrap.over(times, block_length(times, span, losses), RESAMPLES)
+    entries = {}
+    for name, probabilities in {"": model, **baselines}.items():
+        probabilities = np.asarray(probabilities, dtype=np.float64)
+        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+        scored = score_task(probabilities, labels, prior).to_dict()
+        entry: dict[str, Any] = {score: _plain(scored[score]) for score in SCORES}
+        if not name:
+            low_high = score_intervals(probabilities, labels, prior, bootstrap=bootstrap, ranked=False)
+            entry["log_loss_interval"] = _pair(low_high["log_loss"])
+            entry["accuracy_interval"] = _pair(low_high["accuracy"])
+        else:
+            difference = paired_difference(losses, log_losses(probabilities, labels), bootstrap)
+            entry["model_minus_baseline"] = [_plain(difference.value), *_pair(difference)]
+        entries[name] = entry
+    return TaskEvaluation(len(labels), entries.pop(""), entries)
+
+
+def _choose_rows(
+    series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None, embargo: int
+) -> LabelledSeries:
+    ts = pd.DatetimeIndex(series.ts, tz="UTC")
+    first = int(ts.searchsorted(start)) + embargo
+    inside = (np.arange(len(ts)) >= first) & (np.ones(len(ts), bool) if end is None else ts <= end)
+    segments = {
+        task: np.where(inside & (values >= 0), TEST, NO_SEGMENT).astype(np.int8)
+        for task, values in series.labels.items()
+    }
+    return replace(series, segments=segments)
+
+
+def _row_times(windows: LastBarWindows) -> np.ndarray:
+    return np.array([windows.data.series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
+
+
+def _label_ends(windows: LastBarWindows, task: str) -> np.ndarray:
+    series = windows.data.series
+    return np.array(
+        [series[which].ts[max(series[which].label_end[task][bar], bar)] for which, bar in windows.rows],
+        "datetime64[us]",
+    )
+
+
+def _pair(interval) -> list[float | None]:
+    return [_plain(interval.low), _plain(interval.high)]
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

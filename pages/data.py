@@ -1,0 +1,71 @@
+"""What is stored, bringing in more, and what the quality gate found."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app import notices, resources, upload
+
+VERDICTS = {"dropped": "left out", "repaired": "repaired", "flagged": "kept, look at it"}
+
+
+def draw_series() -> None:
+    """Every stored series with its span and number of bars."""
+    held = resources.series()
+    if not held:
+        notices.show_empty_store()
+        return
+    st.markdown(f"**{len(held)} series stored**")
+    table = pd.DataFrame(
+        [(s.instrument, s.timeframe, s.first, s.last, s.bars) for s in held],
+        columns=["instrument", "timeframe", "first bar", "last bar", "bars"],
+    )
+    form = "YYYY-MM-DD HH:mm" if any(s.timeframe not in ("1d", "1w") for s in held) else "YYYY-MM-DD"
+    st.dataframe(
+        table, hide_index=True, height="content" if len(table) <= 14 else 520, alt="Stored series",
+        column_config={
+            name: st.column_config.DatetimeColumn(format=form, timezone="UTC", help="Open of the bar, UTC")
+            for name in ("first bar", "last bar")
+        }
+        | {
+            "bars": st.column_config.NumberColumn(format="localized"),
+        },
+    )  # fmt: skip
+
+
+def draw_findings() -> None:
+    """What was wrong with the bars, and what was done about it."""
+    st.markdown(
+        "**What the quality gate found**",
+        help="Every file is checked on its way in. Nothing is left out or changed without a line here.",
+    )
+    found = resources.findings()
+    if found.empty:
+        st.caption("Nothing was wrong with the stored bars, or none have been ingested yet.")
+        return
+    verdicts = st.segmented_control(
+        "Show", list(VERDICTS), selection_mode="multi", default=list(VERDICTS), key="verdicts",
+        label_visibility="collapsed", format_func=VERDICTS.__getitem__,
+    )  # fmt: skip
+    shown = found[found["verdict"].isin(verdicts)].assign(verdict=lambda rows: rows["verdict"].map(VERDICTS))
+    st.dataframe(
+        shown[["instrument", "timeframe", "detail", "verdict", "ts", "last_ts", "source"]],
+        hide_index=True, alt="Findings of the quality gate",
+        column_config={
+            "detail": st.column_config.TextColumn("what was found", width=620),
+            "verdict": "what was done",
+            "ts": st.column_config.DatetimeColumn("from", format="YYYY-MM-DD", timezone="UTC"),
+            "last_ts": st.column_config.DatetimeColumn("to", format="YYYY-MM-DD", timezone="UTC"),
+        },
+    )  # fmt: skip
+
+
+stored, bring = st.columns([0.45, 0.55], gap="large")
+with stored, notices.guard():
+    draw_series()
+with bring, notices.guard():
+    st.markdown("**Bring your own bars**")
+    upload.draw_upload()
+with notices.guard():
+    draw_findings()

@@ -1,0 +1,88 @@
+"""Segment borders and the purged, embargoed assignment of labels to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.config import SplitConfig
+from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
+from core.data.timeframe import known_at
+from core.errors import ConfigError
+from tests.core.data.synthetic_bars import make_bars
+
+
+def _times(count: int, timeframe: str = "1d", start: str = "2000-01-03") -> np.ndarray:
+    return make_bars(count, timeframe=timeframe, start=start)["ts"].to_numpy(dtype="datetime64[us]")
+
+
+def test_borders_are_quantiles_of_the_pooled_bars():
+    times = [_times(1000), _times(200, "1w", "2001-01-01"), _times(300, start="2003-06-02")]
+    borders = choose_borders(times, SplitConfig(train_share=0.6, calibrate_share=0.2))
+    pooled = np.concatenate(times)
+    for border, share in ((borders.train_end, 0.6), (borders.calibrate_end, 0.8)):
+        before = (pooled < border.tz_convert(None).to_datetime64()).mean()
+        assert before == pytest.approx(share, abs=3 / len(pooled))
+
+
+def test_configured_dates_override_the_shares():
+    split = SplitConfig(train_until="2001-01-01", calibrate_until="2002-01-01")
+    borders = choose_borders([_times(1000)], split)
+    assert borders == SegmentBorders(
+        pd.Timestamp("2001-01-01", tz="UTC"), pd.Timestamp("2002-01-01", tz="UTC")
+    )
+    with pytest.raises(ConfigError, match=r"split\.train_until"):
+        choose_borders([_times(9)], SplitConfig(train_until="soon", calibrate_until="2002-01-01"))
+
+
+def test_borders_that_do_not_follow_each_other_are_refused():
+    with pytest.raises(ConfigError, match="follow each other"):
+        SegmentBorders(pd.Timestamp("2002-01-01"), pd.Timestamp("2001-01-01"))
+    with pytest.raises(ConfigError, match="three bars"):
+        choose_borders([_times(2)], SplitConfig())
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "1d", "1w"])
+@pytest.mark.parametrize("embargo", [0, 5])
+def test_segments_equal_those_of_a_loop_over_the_rule(timeframe, embargo):
+    ts = _times(300, timeframe)
+    stamps = pd.DatetimeIndex(ts, tz="UTC")
+    rng = np.random.default_rng(0)
+    end = np.minimum(np.arange(300) + rng.integers(1, 9, 300), 299)
+    end[rng.random(300) < 0.1] = -1
+    middle = stamps[180] + pd.Timedelta(minutes=7)
+    borders = SegmentBorders(stamps[100], middle, stamps[260], stamps[10])
+    segments = assign_segments(ts, timeframe, end, borders, embargo)
+
+    edges = [borders.train_start, borders.train_end, borders.calibrate_end, borders.test_end]
+    for t in range(300):
+        expected = -1
+        for segment in range(3):
+            start, stop = edges[segment], edges[segment + 1]
+            skipped = ((stamps >= start) & (stamps <= stamps[t])).sum() - 1
+            opens_inside = start <= stamps[t] < stop and (segment == 0 or skipped >= embargo)
+            if end[t] >= 0 and opens_inside and known_at(stamps[end[t]], timeframe) <= stop:
+                expected = segment
+        assert segments[t] == expected
+    assert set(segments) == {-1, 0, 1, 2}
+
+
+def test_an_open_test_segment_takes_every_later_label():
+    ts = _times(100)
+    stamps = pd.DatetimeIndex(ts, tz="UTC")
+    segments = assign_segments(ts, "1d", np.arange(100), SegmentBorders(stamps[30], stamps[60]), 0)
+    np.testing.assert_array_equal(segments, np.repeat([0, 1, 2], [30, 30, 40]))
+
+
+def test_a_bar_is_in_train_only_when_complete_by_its_end():
+    ts = _times(50, "1w")
+    border = pd.Timestamp(ts[20], tz="UTC")
+    later = border + pd.Timedelta(days=100)
+    assert bars_in_train(ts, "1w", SegmentBorders(border, later)).sum() == 20
+    assert bars_in_train(ts, "1w", SegmentBorders(border - pd.Timedelta(hours=1), later)).sum() == 19
+
+
+def test_borders_survive_their_dictionary():
+    borders = SegmentBorders(pd.Timestamp("2001-01-01"), pd.Timestamp("2002-01-01 05:00", tz="UTC"))
+    assert SegmentBorders.from_dict(borders.to_dict()) == borders

@@ -5,6 +5,7 @@ Keys are primitives. Cached frames, predictions and figures are shared by all se
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 from collections import OrderedDict
@@ -58,6 +59,9 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    # What stays frozen or cached at exit is never released, and DuckDB complains about its own objects then.
+    atexit.register(gc.unfreeze)
+    atexit.register(st.cache_resource.clear)
 
 
 @st.cache_resource(show_spinner=False)
@@ -236,7 +240,7 @@ def overview(model: ModelKey, key: SeriesKey, bar: str, layer: int, head: int | 
 def candles(key: SeriesKey, bar: str, length: int, palette: Palette, dark: bool) -> go.Figure:
     """Candles up to `bar`; the same object as long as nothing changed, so that the browser keeps it."""
     bars = window(key, bar, length)
-    title = f"{key.instrument} {key.timeframe} up to {bar.replace('T', ' ')}: what the model could see"
+    title = f"{key.instrument} {key.timeframe} up to {bar.replace('T', ' ')}"
     return candles_figure(bars, title=title, palette=palette, dark=dark)
 
 
@@ -280,7 +284,7 @@ def attended(
         seen.windows,
         query=query,
         layer=layer,
-        title=f"Bars the bar of {looks} looks at: layer {layer} in the middle, all layers below",
+        title=f"What the bar of {looks} looks at: layer {layer} under the candles, all layers below it",
         head_label="mean" if head is None else f"head {head}",
         palette=palette,
         dark=dark,

@@ -17,6 +17,7 @@ import safetensors
 import safetensors.torch
 
 from core import __version__
+from core.calibration.task_confidence import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import SegmentBorders
 from core.data.scaling import FeatureScaler
@@ -44,6 +45,9 @@ class Bundle:
         Frozen label borders by ``"instrument|timeframe"``.
     instruments, timeframes
         Vocabularies; index 0 of the embeddings is "unknown", the first name is 1.
+    confidence
+        What states each task's confidence, fitted on the calibrate segment; tasks with too few labels there
+        are absent.
     baselines
         The baselines fitted on the same training rows, as plain numbers.
     metrics
@@ -60,6 +64,7 @@ class Bundle:
     timeframes: tuple[str, ...]
     borders: SegmentBorders
     reference: RepresentationReference
+    confidence: dict[str, TaskConfidence]
     baselines: dict[str, Any]
     metrics: dict[str, Any]
     data_fingerprint: str
@@ -239,6 +244,7 @@ def _manifest(bundle: Bundle) -> dict[str, Any]:
         "timeframes": list(bundle.timeframes),
         "borders": bundle.borders.to_dict(),
         "reference": {"scale": bundle.reference.scale, "limit": bundle.reference.limit},
+        "confidence": {task: fitted.to_dict() for task, fitted in bundle.confidence.items()},
         "baselines": bundle.baselines,
         "metrics": bundle.metrics,
         "data_fingerprint": bundle.data_fingerprint,
@@ -303,6 +309,9 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
         timeframes=tuple(manifest["timeframes"]),
         borders=SegmentBorders.from_dict(manifest["borders"]),
         reference=reference,
+        confidence={
+            task: TaskConfidence.from_dict(stored) for task, stored in manifest["confidence"].items()
+        },
         baselines=manifest["baselines"],
         metrics=manifest["metrics"],
         data_fingerprint=manifest["data_fingerprint"],

@@ -12,15 +12,39 @@ import pandas as pd
 import torch
 
 from core.bundle import Bundle
+from core.config import TaskConfig
 from core.data.dataset import LabelledSeries, prepare_frozen, prepare_window, series_key
 from core.data.features import CAUSAL_WARMUP
 from core.data.store import BarStore
 from core.data.targets import SeriesThresholds
 from core.data.timeframe import known_at
 from core.errors import WindowError
-from core.models.transformer import ModelOutput
+from core.models.confidence import SOURCES, ConfidenceSources, estimate_sources, trace
+from core.models.heads import HeadOutput
 
 BATCH = 32
+
+
+@dataclass(frozen=True)
+class StatedClass:
+    """The calibrated side of one task's prediction.
+
+    Attributes
+    ----------
+    confidence
+        P(the call is right), by the calibrator chosen on the calibrate segment.
+    mix
+        The same by the learned mix of the four sources.
+    probabilities
+        Temperature-scaled class probabilities, shape (C,).
+    members
+        Classes in the conformal set.
+    """
+
+    confidence: float
+    mix: float
+    probabilities: np.ndarray
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +57,12 @@ class TaskPrediction:
         Shape (C,), in the order of `classes`.
     head_confidence
         The head's own learned confidence output, in [0, 1]; not calibrated.
+    sources
+        The four confidence sources by name, each in [0, 1].
+    raw_confidence
+        Their weighted sum (specification section 5); no probability.
+    stated
+        What the calibrators make of it; None where the calibrate segment was too short to fit any.
     intensity
         Expected log realised volatility, in training standard deviations; None without that output.
     """
@@ -42,6 +72,9 @@ class TaskPrediction:
     logits: np.ndarray
     probabilities: np.ndarray
     head_confidence: float
+    sources: dict[str, float]
+    raw_confidence: float
+    stated: StatedClass | None = None
     intensity: float | None = None
 
     @property
@@ -57,7 +90,17 @@ class TaskPrediction:
             "logits": [float(value) for value in self.logits],
             "probabilities": [float(value) for value in self.probabilities],
             "head_confidence": self.head_confidence,
+            "sources": dict(self.sources),
+            "raw_confidence": self.raw_confidence,
+            "confidence": None,
         }
+        if self.stated is not None:
+            plain |= {
+                "confidence": self.stated.confidence,
+                "mix_confidence": self.stated.mix,
+                "calibrated_probabilities": [float(value) for value in self.stated.probabilities],
+                "prediction_set": list(self.stated.members),
+            }
         return plain if self.intensity is None else plain | {"intensity": self.intensity}
 
 
@@ -176,15 +219,14 @@ class Predictor:
         """
         start = time.perf_counter()
         window = self.window(instrument, timeframe, at)
-        output = self._forward(window.features[None], instrument, timeframe)
-        return self._prediction(window, output, 0, start)
+        return self._score([window], start)[0]
 
     def predict_range(
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp
     ) -> list[Prediction]:
         """Predict at every stored bar that opens in [start, end] and can be scored, oldest first."""
         series = self.label_range(instrument, timeframe, start, end)
-        first = int(np.searchsorted(series.ts, _naive(start)))
+        first = int(np.searchsorted(series.ts, naive_utc(start)))
         ends = whole_windows(series.missing, self.length, self.bundle.config.data.max_missing_share)
         ends = ends[ends >= first]
         predictions = []
@@ -194,8 +236,7 @@ class Predictor:
                 ModelWindow(instrument, timeframe, series.ts[part], series.features[part])
                 for part in (slice(end + 1 - self.length, end + 1) for end in chunk)
             ]
-            output = self._forward(np.stack([w.features for w in windows]), instrument, timeframe)
-            predictions += [self._prediction(w, output, i, began) for i, w in enumerate(windows)]
+            predictions += self._score(windows, began)
         return predictions
 
     def label_range(
@@ -235,8 +276,9 @@ class Predictor:
     def attention(self, instrument: str, timeframe: str, at: pd.Timestamp | None = None) -> AttentionWindow:
         """Attention weights of every layer and head for the window ending at `at`."""
         window = self.window(instrument, timeframe, at)
-        output = self._forward(window.features[None], instrument, timeframe, full_attention=True)
         model = self.bundle.model
+        with torch.inference_mode():
+            output = model(*self._inputs([window]), need_attention="full")
         return AttentionWindow(
             instrument=instrument,
             timeframe=timeframe,
@@ -272,49 +314,74 @@ class Predictor:
             if other != instrument and other in stored
         }
 
-    def _forward(
-        self, features: np.ndarray, instrument: str, timeframe: str, *, full_attention: bool = False
-    ) -> ModelOutput:
-        count = len(features)
-        with torch.inference_mode():
-            return self.bundle.model(
-                torch.from_numpy(np.ascontiguousarray(features)),
-                torch.full((count,), self.bundle.instrument_index(instrument)),
-                torch.full((count,), self.bundle.timeframe_index(timeframe)),
-                last_only=not full_attention,
-                need_attention="full" if full_attention else None,
-            )
-
-    def _prediction(self, window: ModelWindow, output: ModelOutput, row: int, began: float) -> Prediction:
+    def _inputs(self, windows: list[ModelWindow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bundle = self.bundle
-        distance = float(bundle.reference.distance(output.representation[row, -1:].numpy())[0])
-        ts = cast(pd.Timestamp, pd.Timestamp(window.ts[-1], tz="UTC"))
-        tasks = {}
-        for task in bundle.config.tasks:
-            head = output.tasks[task.name]
-            logits = head.logits[row, -1]
-            tasks[task.name] = TaskPrediction(
+        return (
+            torch.from_numpy(np.stack([window.features for window in windows])),
+            torch.tensor([bundle.instrument_index(window.instrument) for window in windows]),
+            torch.tensor([bundle.timeframe_index(window.timeframe) for window in windows]),
+        )
+
+    def _score(self, windows: list[ModelWindow], began: float) -> list[Prediction]:
+        bundle = self.bundle
+        with torch.inference_mode():
+            traced = trace(bundle.model, *self._inputs(windows))
+            sources, distances = estimate_sources(bundle.model, traced, bundle.reference)
+        tasks = [
+            self._state(task, traced.layers[-1][task.name], sources[task.name])
+            for task in bundle.config.tasks
+        ]
+        latency = 1e3 * (time.perf_counter() - began) / len(windows)
+        predictions = []
+        for row, window in enumerate(windows):
+            ts = cast(pd.Timestamp, pd.Timestamp(window.ts[-1], tz="UTC"))
+            distance = float(distances[row])
+            predictions.append(
+                Prediction(
+                    instrument=window.instrument,
+                    timeframe=window.timeframe,
+                    ts=ts,
+                    known_at=known_at(ts, window.timeframe),
+                    model_name=bundle.name,
+                    model_version=bundle.version,
+                    latency_ms=latency,
+                    out_of_distribution=distance > bundle.reference.limit,
+                    distance=distance / bundle.reference.limit,
+                    known_instrument=bundle.instrument_index(window.instrument) > 0,
+                    data_fingerprint=_fingerprint(window.features),
+                    tasks={predicted[row].task: predicted[row] for predicted in tasks},
+                )
+            )
+        return predictions
+
+    def _state(self, task: TaskConfig, head: HeadOutput, sources: ConfidenceSources) -> list[TaskPrediction]:
+        logits, stacked, raw = head.logits[:, 0].numpy(), sources.stacked().numpy(), sources.raw().numpy()
+        fitted = self.bundle.confidence.get(task.name)
+        stated = None if fitted is None else fitted.state(logits, stacked, raw)
+        probabilities = head.probabilities[:, 0].numpy()
+        return [
+            TaskPrediction(
                 task=task.name,
                 classes=tuple(task.classes),
-                logits=logits.numpy(),
-                probabilities=logits.softmax(-1).numpy(),
-                head_confidence=float(head.confidence_logit[row, -1].sigmoid()),
-                intensity=None if head.intensity is None else float(head.intensity[row, -1]),
+                logits=logits[row],
+                probabilities=probabilities[row],
+                head_confidence=float(head.confidence[row, 0]),
+                sources=dict(zip(SOURCES, map(float, stacked[row]), strict=True)),
+                raw_confidence=float(raw[row]),
+                stated=None
+                if stated is None
+                else StatedClass(
+                    confidence=float(stated.confidence[row]),
+                    mix=float(stated.mix[row]),
+                    probabilities=stated.probabilities[row],
+                    members=tuple(
+                        name for name, inside in zip(task.classes, stated.members[row], strict=True) if inside
+                    ),
+                ),
+                intensity=None if head.intensity is None else float(head.intensity[row, 0]),
             )
-        return Prediction(
-            instrument=window.instrument,
-            timeframe=window.timeframe,
-            ts=ts,
-            known_at=known_at(ts, window.timeframe),
-            model_name=bundle.name,
-            model_version=bundle.version,
-            latency_ms=1e3 * (time.perf_counter() - began),
-            out_of_distribution=distance > bundle.reference.limit,
-            distance=distance / bundle.reference.limit,
-            known_instrument=bundle.instrument_index(window.instrument) > 0,
-            data_fingerprint=_fingerprint(window.features),
-            tasks=tasks,
-        )
+            for row in range(len(logits))
+        ]
 
 
 def whole_windows(missing: np.ndarray, length: int, max_missing_share: float) -> np.ndarray:
@@ -339,5 +406,6 @@ def _fingerprint(features: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
 
 
-def _naive(ts: pd.Timestamp) -> np.datetime64:
+def naive_utc(ts: pd.Timestamp) -> np.datetime64:
+    """The instant as numpy keeps bar opens."""
     return ts.tz_convert("UTC").tz_localize(None).to_datetime64()

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import softmax
 
 from core.bundle import Bundle, save_bundle
+from core.calibration.task_confidence import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
+from core.models.confidence import RAW_WEIGHTS
 from core.models.similarity import RepresentationReference
 from core.models.transformer import MarketTransformer
 
@@ -49,6 +52,20 @@ def small_config(**sections: dict) -> Config:
     return parse_config(raw)
 
 
+def noisy_confidence(config: Config, seed: int) -> dict[str, TaskConfidence]:
+    """Calibrators fitted on noise: enough for everything but meaning."""
+    rng = np.random.default_rng(seed)
+    fitted = {}
+    for task in config.tasks:
+        logits = rng.normal(size=(400, len(task.classes)))
+        labels = np.array([rng.choice(len(task.classes), p=p) for p in softmax(logits, axis=1)])
+        sources = rng.uniform(size=(400, 4))
+        fitted[task.name] = TaskConfidence.fit(
+            logits, labels, sources, sources @ np.array(RAW_WEIGHTS), np.arange(400), gap=5
+        )
+    return fitted
+
+
 def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int = 0) -> Bundle:
     """A bundle whose weights are random: enough for everything but skill."""
     torch.manual_seed(seed)
@@ -66,6 +83,7 @@ def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int
             timeframes=tuple(data.timeframes),
             borders=data.borders,
             reference=RepresentationReference.fit(noise, noise),
+            confidence=noisy_confidence(config, seed),
             baselines={},
             metrics={},
             data_fingerprint=data.fingerprint,

@@ -6,6 +6,8 @@ A bars frame has the columns `instrument`, `timeframe`, `ts` (bar open, datetime
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
@@ -46,14 +48,14 @@ def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
             "an instrument, timeframe and ts in every row", "empty ones", "fill or drop those rows"
         )
     columns: dict[str, pd.Series] = {
-        "instrument": frame["instrument"].astype("str"),
-        "timeframe": frame["timeframe"].astype("str"),
-        "ts": frame["ts"].dt.tz_convert("UTC").dt.as_unit("us"),
+        "instrument": one_column(frame, "instrument").astype("str"),
+        "timeframe": one_column(frame, "timeframe").astype("str"),
+        "ts": one_column(frame, "ts").dt.tz_convert("UTC").dt.as_unit("us"),
     }
     extras = [name for name in frame.columns if name not in (*KEY, *OHLCV)]
     for name in (*OHLCV, *extras):
         try:
-            columns[name] = frame[name].astype("float64")
+            columns[name] = one_column(frame, name).astype("float64")
         except (TypeError, ValueError):
             raise BarsError(
                 f"numbers in column {name!r}",
@@ -61,6 +63,11 @@ def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
                 "convert or drop the column",
             ) from None
     return pd.DataFrame(columns).sort_values(list(KEY), kind="stable", ignore_index=True)
+
+
+def one_column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """One column of a frame (indexing by a name may give a frame, for all a type checker knows)."""
+    return cast(pd.Series, frame[name])
 
 
 def empty_bars() -> pd.DataFrame:
@@ -82,8 +89,8 @@ def adjust_prices(bars: pd.DataFrame) -> pd.DataFrame:
     """
     if "adj_close" not in bars.columns:
         return bars
-    factor = bars["adj_close"] / bars["close"]
-    if factor.isna().any():
+    factor = one_column(bars, "adj_close") / one_column(bars, "close")
+    if factor.hasnans:
         series = [bars["instrument"], bars["timeframe"]]
         factor = factor.groupby(series).ffill().groupby(series).bfill().fillna(1.0)
     adjusted = bars.drop(columns="adj_close")

@@ -7,6 +7,8 @@ earlier weeks are asked, a value never depends on later bars, and clock changes 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
@@ -91,7 +93,7 @@ def next_open(ts: np.ndarray, timeframe: str) -> pd.Timestamp:
         ahead = (slot[-1] + 1 + np.arange(slots)) % slots
         if due.any():
             due_at = last + (int(np.argmax(due[ahead])) + 1) * step
-    return pd.Timestamp(due_at).as_unit("us").tz_localize("UTC")
+    return cast(pd.Timestamp, pd.Timestamp(due_at).as_unit("us").tz_localize("UTC"))
 
 
 def _naive(ts: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -197,8 +197,7 @@ class _Intake:
         )
         ascending = not len(seen) or opens[0] > seen[-1]
         self._seen[series] = np.concatenate([seen, opens]) if ascending else np.union1d(seen, opens)
-        tail = pd.concat([self._tails.get(series, clean.iloc[:0]), clean])
-        self._tails[series] = tail.drop_duplicates("ts", keep="last").sort_values("ts").tail(CONTEXT_BARS)
+        self._tails[series] = _united(self._tails.get(series), clean).tail(CONTEXT_BARS)
 
     def _before(self, series: tuple[str, str], bars: pd.DataFrame) -> pd.DataFrame | None:
         seen = self._seen.get(series)
@@ -211,12 +210,17 @@ class _Intake:
         if len(again) == 0:
             return tail
         # This file's own bars, written a chunk ago, tell a repetition from a contradiction.
-        start, end = (pd.Timestamp(moment).tz_localize("UTC") for moment in (again.min(), again.max()))
-        stored = self._store.read_range(*series, start, end)
-        stored = stored[stored["ts"].isin(pd.DatetimeIndex(again).tz_localize("UTC"))]
+        moments = pd.DatetimeIndex(again).tz_localize("UTC")
+        stored = self._store.read_range(*series, moments.min(), moments.max())
+        stored = stored.loc[np.isin(stored["ts"].to_numpy(dtype="datetime64[us]"), again)]
         return (
             pd.concat([stored, tail]).drop_duplicates("ts", keep="last").sort_values("ts", ignore_index=True)
         )
+
+
+def _united(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:
+    both = newer if older is None else pd.concat([older, newer])
+    return both.drop_duplicates(subset=["ts"], keep="last").sort_values("ts", ignore_index=True)
 
 
 def _summaries(counts: dict[tuple[str, str], UpsertCount], found: list[Finding]) -> tuple[SeriesIngest, ...]:

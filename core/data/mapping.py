@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from core.data.bars import OHLCV
+from core.data.bars import OHLCV, one_column
 from core.data.numbers import read_numbers
 from core.data.tables import Table
 from core.data.timeframe import DURATIONS
@@ -195,13 +195,13 @@ def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> 
     dates, clocks = changed.column("ts"), changed.column("clock")
     style = None
     if dates is not None:
-        clock = None if clocks is None else table.sample[clocks]
-        style = guess_style(join_clock(table.sample[dates], clock))
+        clock = None if clocks is None else one_column(table.sample, clocks)
+        style = guess_style(join_clock(one_column(table.sample, dates), clock))
         written = style is not None and style.form in ("year first", "day first", "month first")
         if style is not None and written and _plain(dates) in _UTC_NAMES:
             style = replace(style, aware=True, dates_only=False)
     prices = [column for column, said in merged.items() if said in OHLCV[:4]]
-    comma = table.delimiter not in (None, ",") and any(_writes_comma(table.sample[name]) for name in prices)
+    comma = table.delimiter not in (None, ",") and any(_writes_comma(one_column(table.sample, name)) for name in prices)
     notes = [note for note in mapping.notes if not note.startswith("Dates without")]
     if style is not None and style.dates_only:
         notes.append("Dates without a time of day are taken as UTC days.")
@@ -248,7 +248,7 @@ def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
             meanings[column] = meaning
 
     times = [column for name in _NAMES["ts"] for column in table.columns if plain[column] == name]
-    styles = {column: guess_style(table.sample[column]) for column in times}
+    styles = {name: guess_style(one_column(table.sample, name)) for name in times}
     aware = [column for column, style in styles.items() if style is not None and style.aware]
     dated = [column for column in times if styles[column] is not None]
     if aware or dated or times:
@@ -263,7 +263,7 @@ def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
     volumes += [
         column for column in table.columns if plain[column].startswith("volume") and column not in volumes
     ]
-    filled = [column for column in volumes if (read_numbers(table.sample[column])[0] > 0).any()]
+    filled = [name for name in volumes if (read_numbers(one_column(table.sample, name))[0] > 0).any()]
     if volumes:
         claim("volume", (filled or volumes)[0])
         if len(volumes) > 1:
@@ -271,10 +271,11 @@ def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
         for column in volumes:
             if column not in filled and column not in meanings:
                 meanings[column] = "ignored"
-    for column in table.columns:
-        if column not in meanings:
-            usable = plain[column] not in _TIMES and not plain[column].startswith("index_level")
-            meanings[column] = "feature" if usable and _is_numeric(table.sample[column]) else "ignored"
+    for name in table.columns:
+        if name not in meanings:
+            usable = plain[name] not in _TIMES and not plain[name].startswith("index_level")
+            numeric = usable and _is_numeric(one_column(table.sample, name))
+            meanings[name] = "feature" if numeric else "ignored"
     return {column: meanings[column] for column in table.columns}
 
 

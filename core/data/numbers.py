@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+pc: Any = pyarrow.compute  # its functions are made at import, unseen by type checkers
 _EMPTY = ["", "nan", "null", "none", "na", "n/a", "#n/a", "-", "--"]
 
 
@@ -35,6 +38,7 @@ def read_numbers(values: pd.Series, decimal_comma: bool = False) -> tuple[np.nda
         pass  # some cell is text: read cell by cell
     grouped = pc.match_substring_regex(cells, r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$")
     cells = pc.if_else(grouped, pc.replace_substring(cells, ",", ""), cells)
-    numbers = pd.to_numeric(cells.to_pandas(), errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    texts: pd.Series = cells.to_pandas()
+    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype="float64")
     filled = cells.is_valid().to_numpy(zero_copy_only=False)
     return numbers, filled & np.isnan(numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -100,8 +101,9 @@ def check_chunk(bars: pd.DataFrame, before: pd.DataFrame | None = None) -> tuple
     """
     before = bars.iloc[:0] if before is None else before
     opens = bars["ts"].to_numpy(dtype="datetime64[us]")
-    earlier = before["ts"].max() if len(before) else pd.NaT
-    high_water = np.maximum.accumulate(opens) if pd.isna(earlier) else _high_water(opens, earlier)
+    high_water = np.maximum.accumulate(opens)
+    if len(before):
+        high_water = np.maximum(high_water, _opens(before).max())
     disordered = opens[opens < high_water]
     bars = as_bars(bars)
     series = _series(bars)
@@ -133,7 +135,7 @@ def find_gaps(series: tuple[str, str], opens: np.ndarray) -> list[Finding]:
     after = np.flatnonzero(missing)
     if len(after) == 0:
         return []
-    worst = after[missing[after].argmax()]
+    worst = int(missing.argmax())
     example = (
         f"{missing.sum()} bars in all, at most {missing[worst]} between {_say(opens[worst - 1])} "
         f"and {_say(opens[worst])}; holidays count."
@@ -185,11 +187,12 @@ def _check_rows(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataFra
 def _outside(bars: pd.DataFrame) -> pd.Series:
     slack = _SLACK * bars["close"].abs()
     body = bars[["open", "close"]]
-    return (
+    outside = (
         (bars["high"] < bars["low"])
         | (body.max(axis=1) > bars["high"] + slack)
         | (body.min(axis=1) < bars["low"] - slack)
     )
+    return cast(pd.Series, outside)
 
 
 def _drop_repeats(
@@ -214,11 +217,12 @@ def _drop_repeats(
 
 def _check_volume(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
     found = []
-    negative = (bars["volume"] < 0) | np.isinf(bars["volume"])
+    volume = bars["volume"].to_numpy(dtype="float64")
+    negative = (volume < 0) | np.isinf(volume)
     if negative.any():
         found.append(make_finding(series, "volume", "repaired", _opens(bars.loc[negative])))
-        bars = bars.assign(volume=bars["volume"].mask(negative))
-    without = ~(bars["volume"] > 0) & ~negative
+        bars = bars.assign(volume=np.where(negative, np.nan, volume))
+    without = ~(volume > 0) & ~negative
     if without.any():
         example = "The source gives no volume." if without.all() else ""
         found.append(make_finding(series, "volume", "flagged", _opens(bars.loc[without]), example))
@@ -270,11 +274,6 @@ def _refuse_wrong_timeframe(bars: pd.DataFrame, series: tuple[str, str]) -> None
         )
 
 
-def _high_water(opens: np.ndarray, earlier: pd.Timestamp) -> np.ndarray:
-    reached = earlier.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]")
-    return np.maximum(np.maximum.accumulate(opens), reached)
-
-
 def _series(bars: pd.DataFrame) -> tuple[str, str]:
     return str(bars["instrument"].iloc[0]), str(bars["timeframe"].iloc[0])
 
@@ -283,5 +282,5 @@ def _opens(bars: pd.DataFrame) -> np.ndarray:
     return bars["ts"].to_numpy(dtype="datetime64[us]")
 
 
-def _say(moment: np.datetime64 | pd.Timestamp) -> str:
+def _say(moment: Any) -> str:
     return pd.Timestamp(moment).strftime("%Y-%m-%d %H:%M")

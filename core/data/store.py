@@ -12,13 +12,14 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from core.data.bars import OHLCV, UTC_DTYPE, as_bars, empty_bars, resample_bars
+from core.data.bars import OHLCV, UTC_DTYPE, as_bars, empty_bars, one_column, resample_bars
 from core.data.findings import FINDING_COLUMNS
 from core.data.partitions import (
     FooterCache,
@@ -50,8 +51,8 @@ _FINDINGS = """
     SELECT * REPLACE (epoch_us(ts) AS ts, epoch_us(last_ts) AS last_ts)
     FROM parts ORDER BY instrument, timeframe, ts, "check"
 """
-_EARLIEST = pd.Timestamp("1677-01-01", tz="UTC").as_unit("us")
-_LATEST = pd.Timestamp("2262-01-01", tz="UTC").as_unit("us")
+_EARLIEST = cast(pd.Timestamp, pd.Timestamp("1677-01-01", tz="UTC"))
+_LATEST = cast(pd.Timestamp, pd.Timestamp("2262-01-01", tz="UTC"))
 
 
 def home_folder() -> Path:
@@ -127,7 +128,7 @@ class BarStore:
         for _, path, rows in self._split(bars):
             with locked(path):
                 stored = _read(path)
-                present = 0 if stored is None else int(rows["ts"].isin(stored["ts"]).sum())
+                present = 0 if stored is None else int(one_column(rows, "ts").isin(one_column(stored, "ts")).sum())
                 replace_partition(path, _merge(stored, rows))
             updated += present
             inserted += len(rows) - present
@@ -166,12 +167,12 @@ class BarStore:
         if length < 1:
             raise BarsError("a window of at least one bar", f"a length of {length}", "ask for more bars")
         files = self._files(instrument, timeframe)
-        end = _LATEST if end is None else _utc(end)
-        latest = partition_name(end.tz_localize(None).to_datetime64(), timeframe)
-        chosen = [path for path in files if Path(path).stem <= latest]
+        latest = _LATEST if end is None else _utc(end)
+        newest = _partition_of(latest, timeframe)
+        chosen = [path for path in files if Path(path).stem <= newest]
         if not chosen:
             return empty_bars()
-        bars = self._query(_WINDOW, read_newest(chosen, microseconds(end), length), [end, length])
+        bars = self._query(_WINDOW, read_newest(chosen, microseconds(latest), length), [latest, length])
         return _labelled(bars.iloc[::-1].reset_index(drop=True), instrument, timeframe)
 
     def read_range(
@@ -189,14 +190,14 @@ class BarStore:
             As `read_window`.
         """
         files = self._files(instrument, timeframe)
-        start = _EARLIEST if start is None else _utc(start)
-        end = _LATEST if end is None else _utc(end)
-        low, high = (partition_name(t.tz_localize(None).to_datetime64(), timeframe) for t in (start, end))
+        first = _EARLIEST if start is None else _utc(start)
+        last = _LATEST if end is None else _utc(end)
+        low, high = _partition_of(first, timeframe), _partition_of(last, timeframe)
         chosen = [path for path in files if low <= Path(path).stem <= high]
         if not chosen:
             return empty_bars()
-        parts = read_span(chosen, microseconds(start), microseconds(end))
-        return _labelled(self._query(_RANGE, parts, [start, end]), instrument, timeframe)
+        parts = read_span(chosen, microseconds(first), microseconds(last))
+        return _labelled(self._query(_RANGE, parts, [first, last]), instrument, timeframe)
 
     def resample(self, instrument: str, source: str, target: str) -> pd.DataFrame:
         """The series at a longer timeframe, adjusted, without an incomplete last bar; nothing is written."""
@@ -224,8 +225,9 @@ class BarStore:
             raise BarsError(
                 f"the columns {', '.join(FINDING_COLUMNS)}", f"no {', '.join(absent)}", "add them"
             )
-        for key, rows in findings.groupby(["instrument", "timeframe"], sort=True):
-            path = series_folder(self._findings, str(key[0]), str(key[1])) / "findings.parquet"
+        for series, rows in findings.groupby(["instrument", "timeframe"], sort=True):
+            instrument, timeframe = cast(tuple[str, str], series)
+            path = series_folder(self._findings, instrument, timeframe) / "findings.parquet"
             with locked(path):
                 stored = _read(path)
                 merged = rows if stored is None else pd.concat([stored, rows], ignore_index=True)
@@ -247,7 +249,8 @@ class BarStore:
 
     def _split(self, bars: pd.DataFrame) -> list[tuple[str, Path, pd.DataFrame]]:
         parts = []
-        for (instrument, timeframe), rows in as_bars(bars).groupby(["instrument", "timeframe"], sort=True):
+        for series, rows in as_bars(bars).groupby(["instrument", "timeframe"], sort=True):
+            instrument, timeframe = cast(tuple[str, str], series)
             duration(timeframe)
             folder = series_folder(self._bars, instrument, timeframe)
             rows = rows.drop(columns=["instrument", "timeframe"]).drop_duplicates("ts", keep="last")
@@ -295,7 +298,7 @@ _FINDING_SCHEMA = pa.schema(
 def _as_findings(table: pd.DataFrame) -> pd.DataFrame:
     for name in ("ts", "last_ts"):
         table[name] = pd.to_datetime(table[name], unit="us", utc=True).astype(UTC_DTYPE)
-    return table[list(FINDING_COLUMNS)]
+    return cast(pd.DataFrame, table[list(FINDING_COLUMNS)])
 
 
 def _read(path: Path) -> pd.DataFrame | None:
@@ -336,14 +339,19 @@ def _labelled(bars: pd.DataFrame, instrument: str, timeframe: str) -> pd.DataFra
     return bars
 
 
+def _partition_of(moment: pd.Timestamp, timeframe: str) -> str:
+    return partition_name(moment.tz_localize(None).to_datetime64(), timeframe)
+
+
 def _utc(moment: pd.Timestamp) -> pd.Timestamp:
-    moment = pd.Timestamp(moment)
-    if moment.tzinfo is None:
-        raise BarsError(
-            "a time with a time zone", str(moment), f"write for example {moment.isoformat()}+00:00"
-        )
-    return moment.tz_convert("UTC").as_unit("us")
+    given = pd.Timestamp(moment)
+    if not isinstance(given, pd.Timestamp):
+        raise BarsError("a time", str(moment), "write for example 2020-01-31T15:00:00+00:00")
+    if given.tzinfo is None:
+        example = f"write for example {given.isoformat()}+00:00"
+        raise BarsError("a time with a time zone", str(moment), example)
+    return cast(pd.Timestamp, given.tz_convert("UTC").as_unit("us"))
 
 
 def _moment(microseconds: int) -> pd.Timestamp:
-    return pd.Timestamp(microseconds, unit="us", tz="UTC").as_unit("us")
+    return cast(pd.Timestamp, pd.Timestamp(microseconds, unit="us", tz="UTC"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -108,7 +108,7 @@ def read_times(values: pd.Series, style: TimeStyle) -> pd.Series:
         values = values.dt.tz_convert("UTC") if style.aware else values
         return values.dt.as_unit("us")
     if style.form == "epoch":
-        return _from_epoch(pd.to_numeric(values, errors="coerce"))
+        return _from_epoch(cast(pd.Series, pd.to_numeric(values, errors="coerce")))
     if pd.api.types.is_numeric_dtype(values.dtype):
         values = values.astype("Int64")
     texts = values.astype("str").str.strip()

@@ -133,8 +133,9 @@ class TemporalBiasedAttention(nn.Module):
         s_h, shape (H,), starting at 1; 0 and fixed without the temporal bias.
     path
         How the weighted sum is computed when no weights are asked for; None chooses by device: query blocks
-        on a CPU, one scaled_dot_product_attention on a GPU. "flex" (FlexAttention with a block mask) has no
-        dropout of weights, so a training pass with dropout takes scaled_dot_product_attention instead.
+        on a CPU, one scaled_dot_product_attention on a GPU. "flex" is FlexAttention with a block mask, for
+        inference (it has no dropout of weights, nor gradients on a CPU); where it cannot serve,
+        scaled_dot_product_attention does.
     """
 
     def __init__(
@@ -230,7 +231,7 @@ class TemporalBiasedAttention(nn.Module):
         length, count = key.shape[-2], query.shape[-2]
         dropout = self.dropout if self.training else 0.0
         path = self.path or ("sdpa" if query.is_cuda else "blocked")
-        if path == "flex" and not dropout and count == length:
+        if path == "flex" and not dropout and count == length and not torch.is_grad_enabled():
             return flex_attend(query, key, value, self.window, self.decay, self.bias_scale)
         if path != "blocked":
             bias = self._bias(length, slice(length - count, None)).to(query.dtype)

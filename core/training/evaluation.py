@@ -15,7 +15,7 @@ from core.data.dataset import LabelledSeries, PreparedData
 from core.data.segments import NO_SEGMENT, TEST
 from core.data.windows import LastBarWindows
 from core.errors import WindowError
-from core.predictor import Predictor
+from core.predictor import Predictor, naive_utc
 from core.training.baselines import Baselines
 from core.training.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
 from core.training.metrics import log_losses, score_intervals, score_task
@@ -224,9 +224,11 @@ def compare(
 def _choose_rows(
     series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None, embargo: int
 ) -> LabelledSeries:
-    ts = pd.DatetimeIndex(series.ts, tz="UTC")
-    first = int(ts.searchsorted(start)) + embargo
-    inside = (np.arange(len(ts)) >= first) & (np.ones(len(ts), bool) if end is None else ts <= end)
+    ts = series.ts
+    first = int(np.searchsorted(ts, naive_utc(start))) + embargo
+    inside = np.arange(len(ts)) >= first
+    if end is not None:
+        inside &= ts <= naive_utc(end)
     segments = {
         task: np.where(inside & (values >= 0), TEST, NO_SEGMENT).astype(np.int8)
         for task, values in series.labels.items()

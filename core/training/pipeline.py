@@ -20,6 +20,7 @@ from core.errors import BarsError
 from core.models.similarity import RepresentationReference
 from core.models.transformer import MarketTransformer
 from core.training.baselines import Baselines
+from core.training.confident_scoring import fit_confidence, score_with_confidence
 from core.training.evaluation import score_windows
 from core.training.scoring import score_last_bars
 from core.training.trainer import TrainingResult, train
@@ -69,6 +70,7 @@ def read_bars(store: BarStore, config: Config) -> dict[tuple[str, str], pd.DataF
 def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) -> Bundle:
     """Measure a trained model on its three segments and put everything into a bundle."""
     windows = {name: LastBarWindows(data, segment, config) for name, segment in SEGMENTS.items()}
+    reference = fit_reference(result.model, data, config)
     bundle = Bundle(
         name=config.name,
         config=config,
@@ -77,7 +79,8 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         instruments=tuple(data.instruments),
         timeframes=tuple(data.timeframes),
         borders=data.borders,
-        reference=fit_reference(result.model, data, config),
+        reference=reference,
+        confidence=fit_confidence(score_with_confidence(result.model, windows["calibrate"], reference)),
         baselines=Baselines.fit(windows["train"], windows["calibrate"], config.tasks).to_dict(),
         metrics={},
         data_fingerprint=data.fingerprint,

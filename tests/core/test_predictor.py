@@ -19,7 +19,16 @@ def predictor(walk_bundle, walk_store):
 def numbers(prediction):
     return np.concatenate(
         [
-            [*task.logits, *task.probabilities, task.head_confidence, task.intensity or 0.0]
+            [
+                *task.logits,
+                *task.probabilities,
+                task.head_confidence,
+                *task.sources.values(),
+                task.raw_confidence,
+                task.stated.confidence,
+                *task.stated.probabilities,
+                task.intensity or 0.0,
+            ]
             for task in prediction.tasks.values()
         ]
         + [[prediction.distance]]
@@ -81,6 +90,21 @@ def test_probabilities_are_the_softmax_of_the_logits(predictor):
         np.testing.assert_allclose(task.probabilities, shares / shares.sum(), atol=1e-6)
         assert task.call == task.classes[int(np.argmax(task.logits))]
         assert (task.intensity is not None) == (task.task == "volatility")
+
+
+def test_the_raw_confidence_is_the_specified_sum_of_its_sources(predictor):
+    for task in predictor.predict("AAA", "1d", AT).tasks.values():
+        assert list(task.sources) == ["attention", "ensemble", "similarity", "mc_dropout"]
+        assert all(0 <= value <= 1 for value in task.sources.values())
+        weighted = np.dot([0.3, 0.25, 0.25, 0.2], list(task.sources.values()))
+        assert task.raw_confidence == pytest.approx(weighted, abs=1e-6)
+        assert 0 < task.stated.confidence < 1
+        assert task.call in task.stated.members
+
+
+def test_the_same_bar_twice_gives_the_same_confidence(predictor):
+    first, second = (numbers(predictor.predict("AAA", "1d", AT)) for _ in range(2))
+    assert np.array_equal(first, second)
 
 
 def test_attention_rows_sum_to_one_and_stay_inside_their_window(predictor):

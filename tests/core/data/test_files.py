@@ -24,7 +24,7 @@ def lines(times, form: str, **more) -> str:
     rows = []
     for i, t in enumerate(times):
         o, h, low, c, v = prices(i)
-        rows.append(form.format(t=t, o=o, h=h, l=low, c=c, v=v, ms=t.value // 10**6, i=i, **more))
+        rows.append(form.format(t=t, o=o, h=h, l=low, c=c, v=v, s=t.value // 10**9, ms=t.value // 10**6, i=i, **more))
     return "\n".join(rows) + "\n"
 
 
@@ -65,7 +65,7 @@ FORMATS = {
     ),
     "epoch seconds": (
         "X.csv",
-        "time,o,h,l,c,v\n" + lines(HOURS, "{ms:.0f},{o},{h},{l},{c},{v}"),
+        "time,o,h,l,c,v\n" + lines(HOURS, "{s},{o},{h},{l},{c},{v}"),
         {},
         "X",
         "1h",

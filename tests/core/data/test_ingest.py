@@ -71,7 +71,6 @@ def test_chunks_and_the_whole_give_the_same_bars_and_findings(tmp_path, monkeypa
     assert counts[0] == {
         ("duplicates", "dropped"): 2,
         ("duplicates", "flagged"): 1,
-        ("gaps", "flagged"): counts[0]["gaps", "flagged"],
         ("high_low", "dropped"): 1,
         ("missing", "dropped"): 1,
         ("order", "repaired"): 4,

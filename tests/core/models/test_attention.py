@@ -69,12 +69,12 @@ def test_without_content_the_weights_are_the_softmax_of_the_bias():
 def test_every_fused_path_equals_the_explicit_one(path, window, temporal_bias):
     attention, x = make_attention(window, temporal_bias=temporal_bias), make_input()
     attention.path = path
-    explicit, _ = attention(x, need_weights=True)
-    fused, weights = attention(x)
-    assert weights is None
-    torch.testing.assert_close(fused, explicit, atol=1e-5, rtol=0)
-    with torch.no_grad():
-        torch.testing.assert_close(attention(x)[0], explicit, atol=1e-5, rtol=0)
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            explicit, _ = attention(x, need_weights=True)
+            fused, weights = attention(x)
+        assert weights is None
+        torch.testing.assert_close(fused, explicit, atol=1e-5, rtol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -132,7 +132,7 @@ def test_dropout_of_weights_acts_in_training_mode_alone_and_keeps_the_mean(need_
         expected, _ = attention(x, need_weights=need_weights)
         assert torch.equal(expected, attention(x, need_weights=need_weights)[0])
         attention.train()
-        draws = torch.stack([attention(x, need_weights=need_weights)[0] for _ in range(800)])
+        draws = torch.stack([attention(x, need_weights=need_weights)[0] for _ in range(300)])
     assert draws.std(0).min() > 0
     standard_error = draws.std(0) / math.sqrt(len(draws))
     assert ((draws.mean(0) - expected).abs() / standard_error).square().mean() < 1.3

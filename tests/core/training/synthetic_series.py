@@ -54,7 +54,7 @@ def planted_rules(features: np.ndarray) -> dict[str, np.ndarray]:
     total = x[:, 0] + x[:, 1]
     recent = pd.Series(x[:, 2]).rolling(10).mean().fillna(0).to_numpy()
     product = x[:, 3] * x[:, 4]
-    cut = {"direction": 0.42, "volatility": 0.079, "regime": 0.1}
+    cut = {"direction": 0.42, "volatility": 0.079, "regime": 0.15}
     return {
         task: np.digitize(value, [-cut[task], cut[task]])
         for task, value in zip(TASKS, (total, recent, product), strict=True)
@@ -69,19 +69,16 @@ def planted_data(bars: int = 2400, series: int = 2, seed: int = 0, shuffled: boo
     names = [f"S{index}" for index in range(series)]
     labelled = [_series(name, ts, borders, rng, shuffled) for name in names]
     columns = tuple(f"f{index}" for index in range(NUM_FEATURES))
-    scaler = FeatureScaler(
-        columns, np.zeros(NUM_FEATURES), np.full(NUM_FEATURES, 100.0), np.full(NUM_FEATURES, 50.0)
-    )
+    low, high, median = (np.full(NUM_FEATURES, value) for value in (0.0, 100.0, 50.0))
+    ends = [pd.Timestamp(ts[border], tz="UTC") for border in borders]
     return PreparedData(
         series=labelled,
         feature_names=columns,
-        scaler=scaler,
+        scaler=FeatureScaler(columns, low, high, median),
         thresholds={},
         instruments=names,
         timeframes=["1d"],
-        borders=SegmentBorders(
-            pd.Timestamp(ts[borders[0]], tz="UTC"), pd.Timestamp(ts[borders[1]], tz="UTC")
-        ),
+        borders=SegmentBorders(*ends),
         fingerprint=f"planted {bars} {series} {seed} {shuffled}",
         audit={},
     )

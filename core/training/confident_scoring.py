@@ -1,0 +1,142 @@
+"""Score windows with their four confidence sources, and fit what states a confidence from them.
+
+Shapes: n windows, C classes, D model width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from core.calibration.task_confidence import TaskConfidence
+from core.data.windows import LastBarWindows
+from core.models.confidence import estimate_sources, trace
+from core.models.similarity import RepresentationReference
+from core.models.transformer import MarketTransformer
+from core.training.bootstrap import label_span
+
+LEAST_ROWS = 100
+"""Fewer labelled calibrate rows than this state no confidence."""
+
+
+@dataclass(frozen=True)
+class ConfidentOutputs:
+    """One task's outputs on n windows.
+
+    Attributes
+    ----------
+    logits
+        (n, C) float32.
+    head_confidence
+        (n,), the head's own.
+    sources
+        (n, 4) in the order of `core.models.confidence.SOURCES`.
+    raw
+        (n,), the specification's weighted sum.
+    labels
+        (n,) int64, -1 = none.
+    label_ends
+        (n,) datetime64[us]: open of the last bar each label uses; the row's own bar without a label.
+    """
+
+    logits: np.ndarray
+    head_confidence: np.ndarray
+    sources: np.ndarray
+    raw: np.ndarray
+    labels: np.ndarray
+    label_ends: np.ndarray
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Softmax of the logits, (n, C) float64."""
+        shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class ConfidentScores:
+    """Everything the model says about the last bars of a dataset.
+
+    Attributes
+    ----------
+    rows
+        Series index and bar index, (n, 2) int64.
+    times
+        Bar opens, (n,) datetime64[us].
+    distance
+        Mahalanobis distance of each representation, (n,).
+    tasks
+        By name.
+    """
+
+    rows: np.ndarray
+    times: np.ndarray
+    distance: np.ndarray
+    tasks: dict[str, ConfidentOutputs]
+
+
+def score_with_confidence(
+    model: MarketTransformer, windows: LastBarWindows, reference: RepresentationReference, batch: int = 32
+) -> ConfidentScores:
+    """Run the model and its confidence sources over `windows`, in order, as live prediction does."""
+    names = list(model.heads)
+    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in names}
+    distances = []
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        for items in DataLoader(windows, batch_size=batch):
+            traced = trace(model, *(items[key].to(device) for key in ("x", "instrument", "timeframe")))
+            sources, distance = estimate_sources(model, traced, reference)
+            distances.append(distance.numpy())
+            for name in names:
+                head = traced.layers[-1][name]
+                parts[name].append(
+                    (
+                        head.logits[:, 0].float().cpu().numpy(),
+                        head.confidence[:, 0].cpu().numpy(),
+                        sources[name].stacked().cpu().numpy(),
+                        sources[name].raw().cpu().numpy(),
+                    )
+                )
+    series = windows.data.series
+    tasks = {}
+    for name in names:
+        logits, head_confidence, stacked, raw = (
+            np.concatenate(part) for part in zip(*parts[name], strict=True)
+        )
+        ends = [series[which].ts[max(series[which].label_end[name][bar], bar)] for which, bar in windows.rows]
+        tasks[name] = ConfidentOutputs(
+            logits,
+            head_confidence,
+            stacked,
+            raw,
+            windows.last_labels(name),
+            np.array(ends, "datetime64[us]"),
+        )
+    times = np.array([series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
+    return ConfidentScores(windows.rows.copy(), times, np.concatenate(distances), tasks)
+
+
+def fit_confidence(scores: ConfidentScores) -> dict[str, TaskConfidence]:
+    """Fit every task's calibrators, mix and sets on the scores of the calibrate segment.
+
+    A task with fewer than `LEAST_ROWS` labelled rows gets none.
+    """
+    fitted = {}
+    for name, outputs in scores.tasks.items():
+        known = outputs.labels >= 0
+        if known.sum() < LEAST_ROWS:
+            continue
+        times = scores.times[known]
+        fitted[name] = TaskConfidence.fit(
+            outputs.logits[known].astype(np.float64),
+            outputs.labels[known],
+            outputs.sources[known],
+            outputs.raw[known],
+            times,
+            gap=label_span(times, outputs.label_ends[known]),
+        )
+    return fitted

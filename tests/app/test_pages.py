@@ -1,0 +1,120 @@
+"""The workbench without a browser: empty states, refused links, no fault."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import core.bundle
+from core.data.bundled import load_bundled
+from core.data.store import BarStore
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def stored_bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("stored")
+    bars = load_bundled()
+    BarStore(home).upsert(bars[bars["instrument"].isin(["IBM", "FB"])])
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, and no model shipped."""
+    monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(core.bundle, "SHIPPED", tmp_path / "no model")
+    return tmp_path / "home"
+
+
+def open_workbench(page: str | None = None, **params: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page(f"../pages/{page}.py").run() if page else app
+
+
+def said(app: AppTest) -> str:
+    return " ".join(
+        str(element.value) for kind in ("markdown", "text", "caption", "code") for element in app.get(kind)
+    )
+
+
+def assert_no_fault(app: AppTest) -> None:
+    assert not app.exception
+    assert "Something went wrong in Lookback itself" not in said(app)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("page", [None, "attention", "data"])
+def test_an_empty_store_says_what_is_missing_and_how_to_mend_it(page: str | None) -> None:
+    app = open_workbench(page)
+    assert_no_fault(app)
+    assert "No bars in the store yet" in said(app)
+    assert "python -m core ingest --bundled" in said(app)
+    assert app.button(key="load_bundled").label == "Load the bundled bars"
+
+
+@pytest.mark.parametrize("page", [None, "attention"])
+def test_bars_without_a_model_say_how_to_train_one(home: Path, stored_bars: Path, page: str | None) -> None:
+    shutil.copytree(stored_bars, home)
+    app = open_workbench(page)
+    assert_no_fault(app)
+    assert "python -m core train" in said(app)
+    assert app.selectbox(key="strip_instrument").options == ["FB", "IBM"]
+
+
+def test_the_data_page_needs_no_model(home: Path, stored_bars: Path) -> None:
+    shutil.copytree(stored_bars, home)
+    app = open_workbench("data")
+    assert_no_fault(app)
+    assert "2 series stored" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"instrument": "IBN", "timeframe": "1d"}, "got 'IBN'; choose for example IBM"),
+        ({"instrument": "IBM", "timeframe": "5m"}, "a timeframe of IBM out of 1d, got '5m'"),
+        ({"instrument": "IBM", "timeframe": "1d", "bar": "someday"}, "got 'someday'"),
+        ({"instrument": "FB", "timeframe": "1d", "bar": "2001-01-01"}, "from 2012-05-18 on, got 2001-01-01"),
+    ],
+)
+def test_a_link_to_what_is_not_there_says_so_and_leads_back(
+    home: Path, stored_bars: Path, params: dict[str, str], sentence: str
+) -> None:
+    shutil.copytree(stored_bars, home)
+    app = open_workbench(**params)
+    assert_no_fault(app)
+    assert sentence in said(app)
+    way_back = next(button for button in app.button if button.label == "Back to the latest bar")
+    way_back.click().run()
+    assert_no_fault(app)
+    assert sentence not in said(app)
+    assert app.selectbox(key="strip_instrument").value in ("FB", "IBM")
+
+
+def test_stepping_moves_the_bar_and_the_link(home: Path, stored_bars: Path) -> None:
+    shutil.copytree(stored_bars, home)
+    app = open_workbench(instrument="IBM", timeframe="1d", bar="2012-06-29")
+    app.button(key="step_back").click().run()
+    assert app.query_params["bar"] == "2012-06-28"
+    app.button(key="step_forward").click().run()
+    assert app.query_params["bar"] == "2012-06-29"
+    app.button(key="step_latest").click().run()
+    assert "bar" not in app.query_params
+    assert_no_fault(app)
+
+
+def test_an_instrument_without_the_chosen_bar_shows_its_latest(home: Path, stored_bars: Path) -> None:
+    shutil.copytree(stored_bars, home)
+    app = open_workbench(instrument="IBM", timeframe="1d", bar="2005-03-01")
+    app.selectbox(key="strip_instrument").select("FB").run()
+    assert app.query_params["instrument"] == "FB"
+    assert "bar" not in app.query_params
+    assert_no_fault(app)

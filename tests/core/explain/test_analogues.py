@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.errors import InputError, WindowError
+from core.explain.analogues import MomentIndex, find_analogues
+
+DAY = np.timedelta64(1, "D")
+START = np.datetime64("2020-01-01", "us")
+LENGTH = 10
+HORIZON = 5
+
+
+@pytest.fixture
+def index():
+    rng = np.random.default_rng(0)
+    per_series, series = 120, ("AAPL|1d", "IBM|1d")
+    bar = np.tile(np.arange(per_series), len(series))
+    ts = START + bar * DAY
+    return MomentIndex(
+        representations=rng.normal(size=(len(bar), 6)),
+        series=np.repeat(series, per_series),
+        bar=bar,
+        ts=ts,
+        outcome={"direction": rng.integers(0, 3, len(bar))},
+        outcome_known_at={"direction": ts + (HORIZON + 1) * DAY},
+        probabilities={"direction": rng.dirichlet(np.ones(3), len(bar))},
+        length=LENGTH,
+    )
+
+
+def search(index, row=100, count=5, **options):
+    query = {
+        "task": "direction",
+        "series": str(index.series[row]),
+        "bar": int(index.bar[row]),
+        "known_at": index.ts[row] + DAY,
+        "count": count,
+    }
+    return find_analogues(index, index.representations[row], **(query | options))
+
+
+def test_neither_the_query_nor_its_overlapping_neighbours_are_found(index):
+    for moment in search(index, count=50).moments:
+        assert moment.series != "AAPL|1d" or abs(moment.bar - 100) >= LENGTH
+
+
+def test_moments_found_do_not_overlap_each_other(index):
+    moments = search(index, count=50).moments
+    for i, first in enumerate(moments):
+        for second in moments[:i]:
+            assert first.series != second.series or abs(first.bar - second.bar) >= LENGTH
+
+
+def test_every_outcome_was_known_when_the_query_was_made(index):
+    result = search(index, row=60, count=50)
+    known = index.outcome_known_at["direction"]
+    assert all(known[moment.row] <= index.ts[60] + DAY for moment in result.moments)
+    assert result.candidates == (61 - HORIZON) + (61 - max(HORIZON, LENGTH))
+
+
+def test_changing_the_future_changes_nothing(index):
+    later = index.ts > index.ts[60]
+    changed = replace(
+        index,
+        representations=np.where(later[:, None], index.representations[60], index.representations),
+        outcome={"direction": np.where(later, 0, index.outcome["direction"])},
+    )
+    before, after = search(index, row=60), search(changed, row=60)
+    assert [m.row for m in before.moments] == [m.row for m in after.moments]
+    np.testing.assert_array_equal(before.outcome_shares, after.outcome_shares)
+    assert before.base_accuracy == after.base_accuracy
+
+
+def test_the_nearest_by_cosine_comes_first_whatever_its_length(index):
+    planted = index.representations.copy()
+    planted[10] = 7 * planted[100]
+    moment = search(replace(index, representations=planted)).moments[0]
+    assert (moment.row, moment.bar) == (10, 10)
+    assert moment.similarity == pytest.approx(1)
+    assert moment.correct == (moment.probabilities.argmax() == index.outcome["direction"][10])
+
+
+def test_similarities_fall_and_shares_and_accuracy_are_those_of_the_moments(index):
+    result = search(index, count=8)
+    similarity = [moment.similarity for moment in result.moments]
+    assert similarity == sorted(similarity, reverse=True)
+    outcomes = [moment.outcome for moment in result.moments]
+    np.testing.assert_allclose(result.outcome_shares, np.bincount(outcomes, minlength=3) / 8)
+    assert result.accuracy == np.mean([moment.correct for moment in result.moments])
+
+
+def test_moments_without_outcome_are_left_out_and_none_left_is_said_by_nan(index):
+    none = replace(index, outcome={"direction": np.full(len(index.bar), -1)})
+    result = search(none)
+    assert result.moments == ()
+    assert result.candidates == 0
+    assert np.isnan(result.accuracy)
+
+
+def test_unusable_queries_are_refused(index):
+    with pytest.raises(InputError, match="a task out of"):
+        search(index, task="mood")
+    with pytest.raises(WindowError, match="representation"):
+        find_analogues(
+            index, np.zeros(6), task="direction", series="AAPL|1d", bar=100, known_at=index.ts[100]
+        )
+    with pytest.raises(InputError, match="one row per moment"):
+        replace(index, bar=index.bar[:-1])

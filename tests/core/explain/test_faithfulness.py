@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from core.errors import InputError
+from core.explain.agreement import measure_agreement, measure_stability, rank_correlation
+from core.explain.baselines import window_mean
+from core.explain.faithfulness import bar_effects, measure_faithfulness, remove_top
+from core.explain.margin import ExplanationCancelled, evaluate, probability
+
+
+@pytest.fixture
+def case(linear):
+    margin, weights, window = linear
+    baseline = window_mean(window)
+    return margin, window, baseline, weights * (window - baseline.references[0])
+
+
+def test_deletion_and_insertion_of_a_linear_model_in_closed_form(case):
+    margin, window, baseline, cells = case
+    result = measure_faithfulness(margin, window, cells, baseline, steps=cells.size)
+    ordered = np.sort(cells.ravel())[::-1]
+    start, floor = evaluate(margin, window[None])[0], evaluate(margin, baseline.references)[0]
+    removed = np.concatenate([[0], np.cumsum(ordered)])
+    np.testing.assert_allclose(result.deletion.margins, start - removed, atol=1e-4)
+    np.testing.assert_allclose(result.insertion.margins, floor + removed, atol=1e-4)
+    assert result.deletion.area == pytest.approx(np.trapezoid(start - removed, dx=1 / cells.size), abs=1e-4)
+
+
+def test_random_removal_of_a_linear_model_falls_on_the_straight_line(case):
+    margin, window, baseline, cells = case
+    result = measure_faithfulness(margin, window, cells, baseline, steps=8, random_orders=200)
+    ends = evaluate(margin, np.stack([window, baseline.references[0]]))
+    expected = ends[0] + np.linspace(0, 1, 9) * (ends[1] - ends[0])
+    spread = cells.std() * np.sqrt(cells.size) / 2 / np.sqrt(200)
+    assert np.abs(result.random_deletion.margins - expected).max() < 5 * spread
+
+
+def test_the_true_attribution_beats_random_and_its_reverse_does_not(case):
+    margin, window, baseline, cells = case
+    true = measure_faithfulness(margin, window, cells, baseline)
+    assert true.better_than_random
+    reverse = measure_faithfulness(margin, window, -cells, baseline)
+    assert reverse.deletion_gain < 0
+    assert not reverse.better_than_random
+
+
+def test_attention_order_by_bars_is_the_order_given(case):
+    margin, window, baseline, cells = case
+    result = measure_faithfulness(margin, window, cells, baseline, attention=cells.sum(1), unit="bar")
+    np.testing.assert_allclose(result.attention_deletion.margins, result.deletion.margins, atol=1e-5)
+    np.testing.assert_allclose(result.attention_insertion.margins, result.insertion.margins, atol=1e-5)
+    by_cell = measure_faithfulness(margin, window, cells, baseline, attention=np.arange(24.0))
+    assert by_cell.attention_deletion.area > by_cell.deletion.area
+
+
+def test_curves_start_at_the_window_and_end_at_the_baseline(margin, market_window):
+    baseline = window_mean(market_window)
+    values = np.random.default_rng(0).normal(size=market_window.shape)
+    seen = []
+    result = measure_faithfulness(
+        margin, market_window, values, baseline, progress=lambda done, planned: seen.append((done, planned))
+    )
+    ends = evaluate(margin, np.stack([market_window, baseline.references[0]]))
+    np.testing.assert_allclose(result.deletion.margins[[0, -1]], ends, atol=1e-5)
+    np.testing.assert_allclose(result.insertion.margins[[-1, 0]], ends, atol=1e-5)
+    assert 0 <= result.deletion.probability_area <= 1
+    assert seen[-1][0] == seen[-1][1]
+    with pytest.raises(ExplanationCancelled):
+        measure_faithfulness(margin, market_window, values, baseline, cancelled=lambda: True)
+
+
+def test_removing_the_top_bars_says_what_is_left(case):
+    margin, window, baseline, cells = case
+    result = remove_top(margin, window, cells, baseline, count=3)
+    top = np.argsort(-cells.sum(1))[:3]
+    assert result.removed == tuple(top)
+    start = evaluate(margin, window[None])[0]
+    assert result.before == pytest.approx(probability(start), abs=1e-6)
+    assert result.after == pytest.approx(probability(start - cells[top].sum()), abs=1e-5)
+    assert result.after < result.random_after
+    assert result.sentence.startswith("Without these 3 bars P(Up) falls from")
+
+
+def test_removing_one_cell_removes_the_largest(case):
+    margin, window, baseline, cells = case
+    result = remove_top(margin, window, cells, baseline, count=1, unit="cell")
+    assert result.removed == (np.unravel_index(cells.argmax(), cells.shape),)
+    assert "this 1 cell P(Up)" in result.sentence
+    with pytest.raises(InputError, match="1 to 24 bars"):
+        remove_top(margin, window, cells, baseline, count=25)
+
+
+def test_each_bars_effect_in_a_linear_model_is_its_sum(case):
+    margin, window, baseline, cells = case
+    np.testing.assert_allclose(bar_effects(margin, window, baseline), cells.sum(1), atol=1e-4)
+
+
+def test_shapes_that_do_not_fit_are_refused(case):
+    margin, window, baseline, cells = case
+    with pytest.raises(InputError, match="attribution of shape"):
+        measure_faithfulness(margin, window, cells[:-1], baseline)
+
+
+def test_an_explanation_that_ignores_its_input_is_perfectly_stable_and_noise_is_not(linear):
+    _, weights, window = linear
+    assert measure_stability(lambda _: weights, window).worst == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    assert abs(measure_stability(lambda w: rng.normal(size=w.shape), window).mean) < 0.3
+
+
+def test_agreement_is_symmetric_and_blind_to_monotone_change(linear):
+    _, weights, _ = linear
+    names, matrix = measure_agreement({"a": weights, "b": np.exp(weights), "c": -weights})
+    assert names == ("a", "b", "c")
+    np.testing.assert_allclose(matrix, [[1, 1, -1], [1, 1, -1], [-1, -1, 1]], atol=1e-12)
+
+
+def test_a_constant_ranks_nothing():
+    assert rank_correlation(np.ones(5), np.arange(5)) == 0

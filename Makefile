@@ -22,7 +22,7 @@ format: .venv/.tests
 
 train: .venv/.app
 	$(BIN)/python -m core ingest --bundled --if-empty
-	$(BIN)/python -m core train --config assets/default.yaml --out assets/model
+	$(BIN)/python -m core train --config assets/bundled.yaml --out assets/model
 
 chromium:
 	@sh .ci/chromium

@@ -7,12 +7,16 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.data.ingest import IngestReport
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +81,32 @@ def _ingest(options: argparse.Namespace) -> dict[str, Any]:
                 progress=_progress(path.name),
             )
         )
-    return {"files": [report.to_dict() for report in reports]}
+    return {"files": [_describe_ingest(report) for report in reports]}
+
+
+def _describe_ingest(report: IngestReport) -> dict[str, Any]:
+    findings = report.findings
+    return {
+        "name": report.name,
+        "rows": report.rows,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "dropped": report.dropped,
+        "seconds": round(report.seconds, 3),
+        "notes": [] if report.mapping is None else list(report.mapping.notes),
+        "series": [asdict(entry) for entry in report.series],
+        "findings": [
+            {
+                "instrument": row["instrument"],
+                "timeframe": row["timeframe"],
+                "check": row["check"],
+                "verdict": row["verdict"],
+                "rows": int(row["rows"]),
+                "detail": row["detail"],
+            }
+            for row in findings.to_dict(orient="records")
+        ],
+    }
 
 
 def _series(options: argparse.Namespace) -> dict[str, Any]:
@@ -249,7 +278,18 @@ def _parser() -> argparse.ArgumentParser:
 def _show_ingest(result: dict[str, Any]) -> str:
     if "skipped" in result:
         return f"Nothing to do: {result['skipped']}."
-    return "\n".join(report["summary"] for report in result["files"])
+    lines = []
+    for report in result["files"]:
+        lines.append(
+            f"{report['name']}: {report['rows']:,} rows read, {report['inserted']:,} bars new, "
+            f"{report['updated']:,} written over, {report['dropped']:,} dropped"
+        )
+        lines += [f"  note: {note}" for note in report["notes"]]
+        lines += [
+            "  {instrument} {timeframe}: {verdict}, {check}: {detail}".format(**found)
+            for found in report["findings"]
+        ]
+    return "\n".join(lines)
 
 
 def _show_training(result: dict[str, Any]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from core.data.bars import OHLCV, empty_bars
-from core.data.findings import Finding, make_finding
+from core.data.bars import OHLCV, empty_bars, one_column
+from core.data.findings import Finding, Verdict, make_finding
 from core.data.mapping import ColumnMapping, guess_mapping, name_timeframe, remap
 from core.data.numbers import read_numbers
 from core.data.tables import Batch, Table, read_table
@@ -98,18 +99,18 @@ def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) 
             f"{table.name} with {', '.join(table.columns)} and none for {', '.join(mapping.missing)}",
             "rename the columns or give a mapping",
         )
-    column = mapping.column("ts")
+    column = str(mapping.column("ts"))
+    first = one_column(table.sample, column).iloc[0]
     if mapping.time_style is None:
-        first = table.sample[column].iloc[0]
         raise BarsError(
             f"times in column {column!r}", repr(str(first)), "name the column that holds the time"
         )
     if mapping.timezone_needed and timezone is None:
-        raise _zone_needed(column, table.sample[column].iloc[0])
+        raise _zone_needed(column, first)
     return mapping.time_style
 
 
-def _zone_needed(column: str | None, example: object) -> BarsError:
+def _zone_needed(column: str, example: object) -> BarsError:
     return BarsError(
         "times with a time zone",
         f"times without one in column {column!r} (such as {str(example)!r})",
@@ -121,11 +122,11 @@ def _infer(table: Table, mapping: ColumnMapping, style: TimeStyle, timezone: str
     first = next(table.batches())
     ts = _times(first.frame, mapping, style, timezone, pd.Series("", index=first.frame.index))[0]
     column = mapping.column("instrument")
-    names = (
-        first.frame[column].astype("str") if column is not None else pd.Series("", index=first.frame.index)
-    )
-    largest = names.mode().iloc[0] if len(names) else ""
-    return infer_timeframe(np.sort(ts[names == largest].dropna().to_numpy(dtype="datetime64[us]")))
+    opens = ts.to_numpy(dtype="datetime64[us]")
+    if column is not None:
+        names = first.frame[column].astype("str")
+        opens = opens[(names == names.mode().iloc[0]).to_numpy()]
+    return infer_timeframe(np.sort(opens[~np.isnat(opens)]))
 
 
 def _parse(
@@ -140,103 +141,99 @@ def _parse(
     frame = batch.frame.set_axis(batch.lines, axis=0)
     names = _instruments(frame, mapping, instrument)
     frames = _timeframes(frame, mapping, timeframe)
-    found: list[Finding] = []
-    if batch.skipped:
-        line, text = batch.skipped[0]
-        example = f"Line {line}: {text[:60]!r}."
-        series = (instrument or mapping.instrument or UNKNOWN, timeframe or "")
-        nowhere = np.array([], dtype="datetime64[us]")
-        found.append(make_finding(series, "row", "dropped", nowhere, example, rows=len(batch.skipped)))
     ts, unread, unplaced, ordered = _times(frame, mapping, style, timezone, names)
+    written = one_column(frame, str(mapping.column("ts")))
+    _refuse_mostly(unread.to_numpy(), written, "times")
     bars = pd.DataFrame({"instrument": names, "timeframe": frames, "ts": ts}, index=frame.index)
-    text = pd.Series(False, index=frame.index)
-    examples: dict[int, str] = {}
-    loose: list[tuple[pd.Series, str]] = []
-    columns = {name: mapping.column(name) for name in OHLCV}
-    columns |= {stored: column for column, stored in mapping.features().items()}
-    for name, column in columns.items():
+
+    named = (names.notna() & frames.notna()).to_numpy()
+    usable = named & ts.notna().to_numpy()
+    shift = f"falls into a clock change of {timezone}"
+    faults: list[_Fault] = [
+        _Fault("key", "dropped", ~named, None, ""),
+        _Fault("time", "dropped", unread.to_numpy() & named, written, ""),
+        _Fault("time", "dropped", unplaced.to_numpy() & named, written, shift),
+        _Fault("time", "repaired", ordered.to_numpy() & usable, None, ""),
+    ]
+    text = np.zeros(len(frame), dtype=bool)
+    loose: list[_Fault] = []
+    meant = {name: mapping.column(name) for name in OHLCV}
+    meant |= {stored: column for column, stored in mapping.features().items()}
+    for name, column in meant.items():
         if column is None:
             bars[name] = np.nan
             continue
-        bars[name], wrong = read_numbers(frame[column], mapping.decimal_comma)
-        if not wrong.any():
-            continue
-        at = int(wrong.argmax())
-        example = f"Line {frame.index[at]}: {str(frame[column].iloc[at])[:40]!r} in column {column!r}."
+        cells = one_column(frame, column)
+        bars[name], wrong = read_numbers(cells, mapping.decimal_comma)
         if name in ("open", "high", "low", "close"):
-            if wrong.mean() > _MOSTLY:
-                raise BarsError(
-                    f"numbers in column {column!r}", f"mostly text ({example[:-1]})", "correct the file"
-                )
+            _refuse_mostly(wrong, cells, "numbers")
+            faults.append(_Fault("text", "dropped", wrong & usable & ~text, cells, f"in column {column!r}"))
             text |= wrong
-            for row in np.flatnonzero(wrong):
-                said = f"Line {frame.index[row]}: {str(frame[column].iloc[row])[:40]!r} in column {column!r}."
-                examples.setdefault(int(frame.index[row]), said)
         else:
-            loose.append((pd.Series(wrong, index=frame.index), example))
-    if unread.mean() > _MOSTLY:
-        column = mapping.column("ts")
-        shown = str(frame.loc[unread, column].iloc[0])[:40]
-        raise BarsError(f"times in column {column!r}", f"mostly others such as {shown!r}", "correct the file")
-    nameless = bars["instrument"].isna() | bars["timeframe"].isna()
-    for mask, check, verdict, example in [
-        (nameless, "key", "dropped", ""),
-        (unread & ~nameless, "time", "dropped", "Line {line}: {time!r}."),
-        (
-            unplaced & ~nameless,
-            "time",
-            "dropped",
-            "Line {line}: {time!r} falls into a clock change of " + f"{timezone}.",
-        ),
-        (ordered & ~nameless, "time", "repaired", ""),
-        (text & ts.notna() & ~nameless, "text", "dropped", "{text}"),
-        *((mask & ts.notna() & ~nameless & ~text, "text", "flagged", said) for mask, said in loose),
-    ]:
-        found.extend(_note(bars, mask, check, verdict, example, frame[mapping.column("ts")], examples))
-    kept = bars.loc[ts.notna() & ~text & ~nameless].reset_index(drop=True)
+            loose.append(_Fault("text", "flagged", wrong & usable, cells, f"in column {column!r}"))
+    faults.extend(replace(fault, mask=fault.mask & ~text) for fault in loose)
+    found = [finding for fault in faults for finding in _note(bars, fault)]
+    if batch.skipped:
+        line, content = batch.skipped[0]
+        series = (instrument or mapping.instrument or UNKNOWN, timeframe or UNKNOWN)
+        example = f"Line {line}: {content[:60]!r}."
+        nowhere = np.array([], dtype="datetime64[us]")
+        found.append(make_finding(series, "row", "dropped", nowhere, example, rows=len(batch.skipped)))
+    kept = bars.loc[usable & ~text].reset_index(drop=True)
     return ParsedBatch(kept, tuple(found), len(frame) + len(batch.skipped), batch.done, table.size)
 
 
-def _note(
-    bars: pd.DataFrame,
-    mask: pd.Series,
-    check: str,
-    verdict: str,
-    example: str,
-    times: pd.Series,
-    examples: dict[int, str],
-) -> list[Finding]:
-    if not mask.any():
+@dataclass(frozen=True)
+class _Fault:
+    check: str
+    verdict: Verdict
+    mask: np.ndarray
+    cells: pd.Series | None  # what to show of the first row concerned
+    remark: str
+
+
+def _refuse_mostly(wrong: np.ndarray, cells: pd.Series, expected: str) -> None:
+    if wrong.any() and wrong.mean() > _MOSTLY:
+        row = int(wrong.argmax())
+        raise BarsError(
+            f"{expected} in column {cells.name!r}",
+            f"mostly text (line {cells.index[row]}: {str(cells.iloc[row])[:40]!r})",
+            "name the right column or correct the file",
+        )
+
+
+def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
+    if not fault.mask.any():
         return []
     found = []
-    for series, rows in bars.loc[mask].groupby(["instrument", "timeframe"], dropna=False, sort=True):
-        line = int(rows.index[0])
-        said = (
-            example.format(line=line, time=str(times[line])[:40], text=examples.get(line, ""))
-            if "{" in example
-            else example
-        )
-        known = tuple(UNKNOWN if pd.isna(part) else str(part) for part in series)
-        found.append(make_finding(known, check, verdict, rows["ts"].to_numpy(dtype="datetime64[us]"), said))
+    for key, rows in bars.loc[fault.mask].groupby(["instrument", "timeframe"], dropna=False, sort=True):
+        instrument, timeframe = (UNKNOWN if pd.isna(part) else str(part) for part in cast(tuple, key))
+        example = ""
+        if fault.cells is not None:
+            line = rows.index[0]
+            shown = str(fault.cells.loc[line])[:40]
+            example = f"Line {line}: {shown!r} {fault.remark}".rstrip() + "."
+        opens = rows["ts"].to_numpy(dtype="datetime64[us]")
+        found.append(make_finding((instrument, timeframe), fault.check, fault.verdict, opens, example))
     return found
 
 
 def _times(
     frame: pd.DataFrame, mapping: ColumnMapping, style: TimeStyle, timezone: str | None, names: pd.Series
 ) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series]:
-    dates, clock = mapping.column("ts"), mapping.column("clock")
-    values = join_clock(frame[dates], None if clock is None else frame[clock])
+    dates, clock = str(mapping.column("ts")), mapping.column("clock")
+    values = join_clock(one_column(frame, dates), None if clock is None else one_column(frame, clock))
     times = read_times(values, style)
     unread = times.isna()
     nothing = pd.Series(False, index=frame.index)
     if style.aware:
         return times, unread, nothing, nothing
     if style.dates_only:
-        within = times.notna() & (times != times.dt.normalize())
+        within = (times.notna() & (times != times.dt.normalize())).to_numpy()
         if not within.any():
             return times.dt.tz_localize("UTC"), unread, nothing, nothing
         if timezone is None:
-            raise _zone_needed(dates, values[within].iloc[0])
+            raise _zone_needed(dates, values.iloc[int(within.argmax())])
     assert timezone is not None
     utc, unplaced, ordered = localize(times, timezone, names)
     return utc, unread, unplaced, ordered
@@ -245,7 +242,8 @@ def _times(
 def _instruments(frame: pd.DataFrame, mapping: ColumnMapping, instrument: str | None) -> pd.Series:
     column = mapping.column("instrument")
     if column is not None:
-        names = frame[column].astype("str").str.strip().where(frame[column].notna())
+        cells = one_column(frame, column)
+        names = cells.astype("str").str.strip().where(cells.notna())
         names = names.mask(names == "")
         if instrument is None:
             return names
@@ -264,6 +262,7 @@ def _timeframes(frame: pd.DataFrame, mapping: ColumnMapping, timeframe: str | No
     column = mapping.column("timeframe")
     if timeframe is not None or column is None:
         return pd.Series(timeframe, index=frame.index, dtype="str")
-    said = frame[column].astype("str").where(frame[column].notna())
+    cells = one_column(frame, column)
+    said = cells.astype("str").where(cells.notna())
     named = {word: name_timeframe(word) for word in said.dropna().unique() if word.strip()}
-    return said.map(named).astype("str").where(said.isin(list(named)))
+    return cast(pd.Series, said.map(named.get).astype("str").where(said.isin(list(named))))

@@ -8,19 +8,23 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-FINDING_COLUMNS = (
-    "instrument",
-    "timeframe",
-    "ts",
-    "last_ts",
-    "check",
-    "verdict",
-    "rows",
-    "detail",
-    "row_ts",
-    "source",
+FINDING_SCHEMA = pa.schema(
+    [
+        ("instrument", pa.string()),
+        ("timeframe", pa.string()),
+        ("ts", pa.timestamp("us", "UTC")),
+        ("last_ts", pa.timestamp("us", "UTC")),
+        ("check", pa.string()),
+        ("verdict", pa.string()),
+        ("rows", pa.int64()),
+        ("detail", pa.string()),
+        ("row_ts", pa.list_(pa.timestamp("us", "UTC"))),
+        ("source", pa.string()),
+    ]
 )
+FINDING_COLUMNS = tuple(FINDING_SCHEMA.names)
 KEPT_ROWS = 100  # bar times stored with a finding; its `rows` counts all
 Verdict = Literal["dropped", "repaired", "flagged"]
 

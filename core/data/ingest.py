@@ -178,7 +178,7 @@ class _Intake:
         for key, bars in pd.concat(waiting, ignore_index=True).groupby(
             ["instrument", "timeframe"], sort=True
         ):
-            self._check(key, bars)
+            self._check(cast(tuple[str, str], key), bars)
         self._found = merge_findings(self._found)
 
     def _check(self, series: tuple[str, str], bars: pd.DataFrame) -> None:
@@ -210,12 +210,10 @@ class _Intake:
         if len(again) == 0:
             return tail
         # This file's own bars, written a chunk ago, tell a repetition from a contradiction.
-        moments = pd.DatetimeIndex(again).tz_localize("UTC")
-        stored = self._store.read_range(*series, moments.min(), moments.max())
+        start, end = (cast(pd.Timestamp, pd.Timestamp(t, tz="UTC")) for t in (again.min(), again.max()))
+        stored = self._store.read_range(*series, start, end)
         stored = stored.loc[np.isin(stored["ts"].to_numpy(dtype="datetime64[us]"), again)]
-        return (
-            pd.concat([stored, tail]).drop_duplicates("ts", keep="last").sort_values("ts", ignore_index=True)
-        )
+        return _united(stored, tail)
 
 
 def _united(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:

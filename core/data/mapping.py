@@ -201,7 +201,9 @@ def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> 
         if style is not None and written and _plain(dates) in _UTC_NAMES:
             style = replace(style, aware=True, dates_only=False)
     prices = [column for column, said in merged.items() if said in OHLCV[:4]]
-    comma = table.delimiter not in (None, ",") and any(_writes_comma(one_column(table.sample, name)) for name in prices)
+    comma = table.delimiter not in (None, ",") and any(
+        _writes_comma(one_column(table.sample, name)) for name in prices
+    )
     notes = [note for note in mapping.notes if not note.startswith("Dates without")]
     if style is not None and style.dates_only:
         notes.append("Dates without a time of day are taken as UTC days.")

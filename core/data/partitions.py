@@ -17,7 +17,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
@@ -143,7 +142,7 @@ def read_newest(files: list[str], end: int, rows: int) -> pa.Table:
                 if sure < rows and group.first <= end:
                     wanted.insert(0, index)
                     sure += group.rows if group.last <= end else 0
-            tables.insert(0, parquet.read_row_groups(wanted))
+            tables.insert(0, parquet.read_row_groups(wanted, use_threads=False))  # too few rows to share
     return pa.concat_tables(tables, promote_options="default")
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from core.data.bars import OHLCV, UTC_DTYPE, as_bars, empty_bars, one_column, resample_bars
-from core.data.findings import FINDING_COLUMNS
+from core.data.findings import FINDING_COLUMNS, FINDING_SCHEMA
 from core.data.partitions import (
     FooterCache,
     locked,
@@ -128,7 +128,9 @@ class BarStore:
         for _, path, rows in self._split(bars):
             with locked(path):
                 stored = _read(path)
-                present = 0 if stored is None else int(one_column(rows, "ts").isin(one_column(stored, "ts")).sum())
+                present = (
+                    0 if stored is None else int(one_column(rows, "ts").isin(one_column(stored, "ts")).sum())
+                )
                 replace_partition(path, _merge(stored, rows))
             updated += present
             inserted += len(rows) - present
@@ -232,7 +234,7 @@ class BarStore:
                 stored = _read(path)
                 merged = rows if stored is None else pd.concat([stored, rows], ignore_index=True)
                 merged = merged.drop_duplicates(_FINDING_KEY, keep="last")[list(FINDING_COLUMNS)]
-                replace_partition(path, pa.Table.from_pandas(merged, _FINDING_SCHEMA, preserve_index=False))
+                replace_partition(path, pa.Table.from_pandas(merged, FINDING_SCHEMA, preserve_index=False))
 
     def findings(self, instrument: str | None = None) -> pd.DataFrame:
         """Kept quality findings of one instrument, or of all, with the columns `FINDING_COLUMNS`."""
@@ -243,7 +245,7 @@ class BarStore:
             for path in partition_files(folder)
         ]
         if not files:
-            return _FINDING_SCHEMA.empty_table().to_pandas()
+            return FINDING_SCHEMA.empty_table().to_pandas()
         parts = pa.concat_tables([part for path in files if (part := read_partition(path)) is not None])
         return _as_findings(self._query(_FINDINGS, parts, []))
 
@@ -277,22 +279,6 @@ class BarStore:
         # A shared connection would hand one thread's rows to another; a cursor per call does not.
         with self._connection.cursor() as cursor:
             return cursor.register("parts", parts).execute(sql, bound).df()
-
-
-_FINDING_SCHEMA = pa.schema(
-    [
-        ("instrument", pa.string()),
-        ("timeframe", pa.string()),
-        ("ts", pa.timestamp("us", "UTC")),
-        ("last_ts", pa.timestamp("us", "UTC")),
-        ("check", pa.string()),
-        ("verdict", pa.string()),
-        ("rows", pa.int64()),
-        ("detail", pa.string()),
-        ("row_ts", pa.list_(pa.timestamp("us", "UTC"))),
-        ("source", pa.string()),
-    ]
-)
 
 
 def _as_findings(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -175,7 +176,7 @@ def find_analogues(
             row=int(rows[place]),
             series=str(index.series[rows[place]]),
             bar=int(index.bar[rows[place]]),
-            ts=np.datetime64(index.ts[rows[place]]),
+            ts=cast(np.datetime64, index.ts[rows[place]]),
             similarity=float(similarity[place]),
             outcome=int(outcome[rows[place]]),
             probabilities=probabilities[rows[place]],

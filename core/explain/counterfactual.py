@@ -85,13 +85,12 @@ def edited_window(
     scaler: FeatureScaler,
     config: Config,
 ) -> np.ndarray:
-    """The model's input after `edits`, every indicator computed again from the bars, (T, N) float32.
+    """The model's input after `edits`, every indicator computed anew from the bars, (T, N) float32.
 
     Parameters
     ----------
     bars
-        One series with its warm-up, as `core.data.dataset.prepare_window` takes it; the last one is the bar
-        predicted from.
+        One series with its warm-up, as `prepare_window` takes it; its last bar is the one predicted from.
     """
     features, _ = prepare_window(
         edit_bars(bars, edits), others, scaler.columns, scaler, config, config.model.sequence_length

@@ -19,7 +19,7 @@ from core.predictor import Predictor, naive_utc
 from core.training.baselines import Baselines
 from core.training.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
 from core.training.metrics import log_losses, score_intervals, score_task
-from core.training.scoring import score_last_bars
+from core.training.scoring import LastBarScores, score_last_bars
 
 SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")
 RESAMPLES = 1000
@@ -160,12 +160,14 @@ def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, Task
         fingerprint="",
         audit={},
     )
-    return score_windows(bundle, LastBarWindows(data, TEST, bundle.config))
+    windows = LastBarWindows(data, TEST, bundle.config)
+    return score_windows(bundle, windows, score_last_bars(bundle.model, windows))
 
 
-def score_windows(bundle: Bundle, windows: LastBarWindows) -> dict[str, TaskEvaluation]:
-    """Score prepared windows, as `score_series` does."""
-    scores = score_last_bars(bundle.model, windows)
+def score_windows(
+    bundle: Bundle, windows: LastBarWindows, scores: LastBarScores
+) -> dict[str, TaskEvaluation]:
+    """Compare `scores` of `windows` with the bundle's baselines; tasks without a label are left out."""
     baselines = Baselines.from_dict(bundle.baselines)
     times = _row_times(windows)
     evaluations = {}

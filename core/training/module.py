@@ -123,7 +123,7 @@ class TransformerModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the mean over tasks of the calibrate log-loss, which early stopping watches."""
         total = self._calibrate_scores()
-        self.log(MONITOR, sum(total.values()) / max(len(total), 1), sync_dist=False)
+        self.log(MONITOR, sum(total.values()) / max(len(total), 1), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Write one line of `history` and of `importance`."""
@@ -177,11 +177,13 @@ class TransformerModule(pl.LightningModule):
             shuffle=shuffle,
             seed=self.config.training.seed,
         )
-        return DataLoader(dataset, batch_size=micro_batch(self.config.training), sampler=sampler)
+        size = micro_batch(self.config.training, self.trainer.world_size)
+        # With a generator of its own, the loader takes nothing from the one dropout draws from.
+        return DataLoader(dataset, size, sampler=sampler, generator=torch.Generator())
 
     def _num_micro_batches(self) -> int:
-        per_rank = math.ceil(len(self._train) / self.trainer.world_size)
-        return math.ceil(per_rank / micro_batch(self.config.training))
+        ranks = self.trainer.world_size
+        return math.ceil(math.ceil(len(self._train) / ranks) / micro_batch(self.config.training, ranks))
 
     def _labelled(self, batch: Batch) -> Tensor:
         known = torch.isfinite(batch["intensity"])
@@ -221,9 +223,9 @@ class TransformerModule(pl.LightningModule):
         )
 
 
-def micro_batch(training: TrainingConfig) -> int:
-    """Windows in one forward pass."""
-    return max(1, training.batch_size // training.accumulate)
+def micro_batch(training: TrainingConfig, ranks: int = 1) -> int:
+    """Windows in one forward pass on each of `ranks` devices; at least 1."""
+    return max(1, training.batch_size // (training.accumulate * ranks))
 
 
 def split_by_decay(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -68,9 +68,20 @@ def read_bars(store: BarStore, config: Config) -> dict[tuple[str, str], pd.DataF
 
 
 def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) -> Bundle:
-    """Measure a trained model on its three segments and put everything into a bundle."""
-    windows = {name: LastBarWindows(data, segment, config) for name, segment in SEGMENTS.items()}
-    reference = fit_reference(result.model, data, config)
+    """Measure a trained model on its three segments and put everything into a bundle.
+
+    Calibrate and test are scored whole, the train segment on at most `REFERENCE_ROWS` evenly spread rows.
+    """
+    whole = {name: LastBarWindows(data, segment, config) for name, segment in SEGMENTS.items()}
+    windows = whole | {"train": _thinned(data, TRAIN, config)}
+    scores = {}
+    for name, part in windows.items():
+        if len(part):
+            print(f"scoring {len(part)} {name} windows", file=sys.stderr)
+            scores[name] = score_last_bars(result.model, part)
+    reference = RepresentationReference.fit(
+        scores["train"].representation, scores["calibrate"].representation
+    )
     bundle = Bundle(
         name=config.name,
         config=config,
@@ -81,35 +92,35 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         borders=data.borders,
         reference=reference,
         confidence=fit_confidence(score_with_confidence(result.model, windows["calibrate"], reference)),
-        baselines=Baselines.fit(windows["train"], windows["calibrate"], config.tasks).to_dict(),
+        baselines=Baselines.fit(whole["train"], whole["calibrate"], config.tasks).to_dict(),
         metrics={},
         data_fingerprint=data.fingerprint,
         model=result.model,
     )
-    return replace(bundle, metrics=_metrics(bundle, data, result, windows))
+    segments = {
+        name: {task: e.to_dict() for task, e in score_windows(bundle, windows[name], scored).items()}
+        for name, scored in scores.items()
+    }
+    return replace(bundle, metrics={"segments": segments} | _training_record(bundle, data, result))
 
 
 def fit_reference(model: MarketTransformer, data: PreparedData, config: Config) -> RepresentationReference:
     """Distribution of the representation over the train segment, its flag limit from the calibrate one."""
-    step = max(1, len(LastBarWindows(data, TRAIN, config)) // REFERENCE_ROWS)
-    training = score_last_bars(model, LastBarWindows(data, TRAIN, config, step)).representation
-    step = max(1, len(LastBarWindows(data, CALIBRATE, config)) // REFERENCE_ROWS)
-    calibration = score_last_bars(model, LastBarWindows(data, CALIBRATE, config, step)).representation
+    training, calibration = (
+        score_last_bars(model, _thinned(data, segment, config)).representation
+        for segment in (TRAIN, CALIBRATE)
+    )
     return RepresentationReference.fit(training, calibration)
 
 
-def _metrics(
-    bundle: Bundle, data: PreparedData, result: TrainingResult, windows: dict[str, LastBarWindows]
-) -> dict[str, Any]:
-    segments = {}
-    for name, part in windows.items():
-        if not len(part):
-            continue
-        print(f"scoring {len(part)} {name} windows", file=sys.stderr)
-        segments[name] = {task: e.to_dict() for task, e in score_windows(bundle, part).items()}
+def _thinned(data: PreparedData, segment: int, config: Config) -> LastBarWindows:
+    step = max(1, -(-len(LastBarWindows(data, segment, config)) // REFERENCE_ROWS))
+    return LastBarWindows(data, segment, config, step)
+
+
+def _training_record(bundle: Bundle, data: PreparedData, result: TrainingResult) -> dict[str, Any]:
     importance = result.importance.iloc[result.best_epoch]
     return {
-        "segments": segments,
         "parameters": bundle.model.parameter_count(),
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),

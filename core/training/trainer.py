@@ -19,7 +19,9 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 from tqdm import tqdm
 
 from core.config import Config, TrainingConfig
@@ -116,7 +118,7 @@ def train(
         model = build_model(data, config)
         weights = _class_weights(data, config) if config.loss.class_weights else None
         module = TransformerModule(model, config, *datasets, weights, fingerprint)
-        if progress:
+        if progress and not rank_zero_only.rank:
             print(f"{model.parameter_count():,} parameters", file=sys.stderr)
         if record is not None and _is_finished(record["history"], config.training):
             module.history, module.importance = record["history"], record["importance"]
@@ -215,7 +217,7 @@ def _fit(
                 num_sanity_val_steps=0,
                 use_distributed_sampler=False,
             )
-        except (RuntimeError, ValueError) as error:
+        except (MisconfigurationException, RuntimeError, ValueError) as error:
             raise ConfigError(
                 "training.accelerator and training.devices this machine has",
                 f"{training.accelerator} x {training.devices} ({error})",

@@ -12,13 +12,23 @@ from app.record import Outcome, record_sentence
 from app.wording import attended_sentence
 from core.predictor import TaskPrediction
 
-DIRECTION = TaskPrediction(
-    task="direction",
-    classes=("Bullish", "Bearish", "Sideways"),
-    logits=np.zeros(3),
-    probabilities=np.array([0.61, 0.17, 0.22]),
-    head_confidence=0.58,
-)
+
+def prediction(
+    task: str, probabilities: dict[str, float], confidence: float, **more: float
+) -> TaskPrediction:
+    return TaskPrediction(
+        task=task,
+        classes=tuple(probabilities),
+        logits=np.log(list(probabilities.values())),
+        probabilities=np.array(list(probabilities.values())),
+        head_confidence=confidence,
+        sources={},
+        raw_confidence=0.5,
+        **more,
+    )
+
+
+DIRECTION = prediction("direction", {"Bullish": 0.61, "Bearish": 0.17, "Sideways": 0.22}, 0.58)
 
 
 def test_a_panel_says_the_call_and_every_class_in_whole_percent() -> None:
@@ -33,15 +43,14 @@ def test_the_head_confidence_is_named_as_uncalibrated_and_without_a_record() -> 
 
 
 def test_intensity_is_shown_only_where_the_task_has_one() -> None:
-    with_intensity = TaskPrediction(
-        "volatility", ("Low", "Medium", "High"), np.zeros(3), np.array([0.2, 0.3, 0.5]), 0.4, intensity=-0.25
-    )
+    shares = {"Low": 0.2, "Medium": 0.3, "High": 0.5}
+    with_intensity = prediction("volatility", shares, 0.4, intensity=-0.25)
     assert "Expected volatility" not in task_panel(DIRECTION)
     assert "-0.2" in task_panel(with_intensity)
 
 
 def test_names_from_a_users_configuration_cannot_inject_markup() -> None:
-    hostile = TaskPrediction("<b>x</b>", ("<i>a</i>", "b"), np.zeros(2), np.array([0.9, 0.1]), 0.5)
+    hostile = prediction("<b>x</b>", {"<i>a</i>": 0.9, "b": 0.1}, 0.5)
     assert "<i>" not in task_panel(hostile)
     assert "<b>x" not in task_panel(hostile)
 

@@ -24,7 +24,9 @@ def lines(times, form: str, **more) -> str:
     rows = []
     for i, t in enumerate(times):
         o, h, low, c, v = prices(i)
-        rows.append(form.format(t=t, o=o, h=h, l=low, c=c, v=v, s=t.value // 10**9, ms=t.value // 10**6, i=i, **more))
+        rows.append(
+            form.format(t=t, o=o, h=h, l=low, c=c, v=v, s=t.value // 10**9, ms=t.value // 10**6, i=i, **more)
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -313,7 +315,7 @@ def test_a_gmt_column_needs_no_zone():
         (
             "a.csv",
             b"Date,Open,High,Low,Close\n2020-01-01,a,2,1,1\n2020-01-02,b,2,1,1\n",
-            r"numbers in column 'Open', got mostly text \(Line 2: 'a'",
+            r"numbers in column 'Open', got mostly text \(line 2: 'a'",
         ),
         ("a.csv", b"Date,Open,High,Low,Close\n2020-01-01,1,2,1,1\n", "at least two bars"),
         ("a.csv", b"Date,Open,High,Low,Close\n2020-01-01,1,2,1,1\n2020-02-01,1,2,1,1\n", "31 days"),

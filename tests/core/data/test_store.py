@@ -73,7 +73,7 @@ def test_the_files_are_a_hive_data_set_for_any_other_reader(store, tmp_path):
     assert found.fetchall() == [("BTC/USDT", "1d")]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     batches=st.lists(
         st.dictionaries(st.integers(0, 800), st.floats(1, 1e6), min_size=1, max_size=20),

@@ -146,7 +146,9 @@ def test_class_relevance_of_one_layer_is_the_positive_part_of_effect_times_atten
         effects.append((evaluate_full(single, market_window) - before) / step)
         attention._weights = original
     expected = np.maximum(np.array(effects) * weights[[0, 20, 39]], 0)
-    np.testing.assert_allclose(class_relevance(single, market_window).by_bar[[0, 20, 39]], expected, rtol=0.1, atol=1e-5)
+    np.testing.assert_allclose(
+        class_relevance(single, market_window).by_bar[[0, 20, 39]], expected, rtol=0.1, atol=1e-5
+    )
     assert evaluate(single, market_window[None])[0] == pytest.approx(before, abs=1e-5)
 
 

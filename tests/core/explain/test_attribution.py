@@ -142,7 +142,9 @@ def test_the_margin_is_the_log_odds_of_the_class(margin, market_window):
     x = torch.from_numpy(market_window)[None]
     share = margin.logits(x).softmax(-1)[0, 0].item()
     assert probability(evaluate(margin, market_window[None]))[0] == pytest.approx(share, rel=1e-5)
-    total = sum(probability(evaluate(margin.for_class(name), market_window[None]))[0] for name in margin.classes)
+    total = sum(
+        probability(evaluate(margin.for_class(name), market_window[None]))[0] for name in margin.classes
+    )
     assert total == pytest.approx(1, abs=1e-5)
 
 
@@ -198,7 +200,9 @@ def test_conductance_adds_up_at_every_depth_and_is_integrated_gradients_at_the_f
     baseline = window_mean(market_window)
     result = layer_conductance(margin, market_window, baseline.references, steps=128)
     assert result.values.shape == (3, 40)
-    np.testing.assert_allclose(result.values.sum(1), result.output - result.baseline_output, rtol=0.1, atol=0.02)
+    np.testing.assert_allclose(
+        result.values.sum(1), result.output - result.baseline_output, rtol=0.1, atol=0.02
+    )
     by_bar = explain(margin, market_window, baseline, "ig", Settings(first_steps=64)).by_bar
     np.testing.assert_allclose(result.values[0], by_bar, atol=0.05 * np.abs(by_bar).max())
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in margin.modules())

@@ -44,7 +44,7 @@ def bars():
 
 @pytest.fixture(scope="module")
 def scaled(bars):
-    config = Config(model=ModelConfig(sequence_length=100))
+    config = Config(model=ModelConfig(sequence_length=120))
     table = feature_table(bars)
     table = table.loc[:, table.notna().sum() > 300]
     columns = [*table.columns, MISSING_SHARE]
@@ -55,7 +55,7 @@ def scaled(bars):
 
 def test_no_edit_gives_the_models_own_window(bars, scaled):
     scaler, config = scaled
-    plain, _ = prepare_window(bars, None, scaler.columns, scaler, config, 100)
+    plain, _ = prepare_window(bars, None, scaler.columns, scaler, config, 120)
     np.testing.assert_array_equal(edited_window(bars, [], None, scaler, config), plain)
 
 
@@ -63,10 +63,12 @@ def test_an_edited_bar_changes_its_own_indicators_and_later_ones_only(bars, scal
     scaler, config = scaled
     row = 660
     edit = BarEdit(bars["ts"].iloc[row], "close", float(bars["low"].iloc[row]))
-    changed = edited_window(bars, [edit], None, scaler, config) != edited_window(bars, [], None, scaler, config)
-    assert not changed[: row - 600].any()
-    assert changed[row - 600].any()
-    assert changed[row - 600 + 1 :].any()
+    changed = edited_window(bars, [edit], None, scaler, config) != edited_window(
+        bars, [], None, scaler, config
+    )
+    assert not changed[: row - 580].any()
+    assert changed[row - 580].any()
+    assert changed[row - 580 + 1 :].any()
 
 
 def test_edits_leave_the_original_bars_alone(bars):

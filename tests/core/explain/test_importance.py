@@ -38,7 +38,9 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 
 
 def test_groups_add_up_their_features(values):
-    by_group = {i.name: i.value for i in attribution_importance(values, NAMES, groups={"a": "p", "b": "p", "c": "q"})}
+    by_group = {
+        i.name: i.value for i in attribution_importance(values, NAMES, groups={"a": "p", "b": "p", "c": "q"})
+    }
     by_name = {i.name: i.value for i in attribution_importance(values, NAMES)}
     assert by_group["p"] == pytest.approx(by_name["a"] + by_name["b"])
 

@@ -6,7 +6,6 @@ from sklearn.metrics import average_precision_score
 
 from core.config import ModelConfig
 from core.errors import InputError
-from core.explain.attribution import METHODS
 from core.explain.margin import ExplanationCancelled
 from core.explain.planted import TABLE, best_method, run_planted
 from core.explain.planted_generators import FIRST_LABEL, FLIPPED, GENERATORS
@@ -115,8 +114,11 @@ def test_scores_of_graded_values_agree_with_thresholding_by_hand():
 def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
     options = {
         "training": SHORT,
-        "settings": Settings(first_steps=2, max_steps=2, samples=2, player_block=60, rounds=1, rescaling_block=60),
+        "settings": Settings(
+            first_steps=2, max_steps=2, samples=2, player_block=60, rounds=1, rescaling_block=60
+        ),
         "generators": ["rare_bars", "rare_feature"],
+        "methods": ["ig", "feature_ablation"],
         "features": 8,
     }
     calls = []
@@ -126,7 +128,12 @@ def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
 
     with pytest.raises(ExplanationCancelled):
         run_planted(
-            TINY, tmp_path, 2, stop_in_the_second, cancelled=lambda: ("explaining rare_feature", 1, 2) in calls, **options
+            TINY,
+            tmp_path,
+            2,
+            stop_in_the_second,
+            cancelled=lambda: ("explaining rare_feature", 1, 2) in calls,
+            **options,
         )
     assert not (tmp_path / TABLE).exists()
     before = len(calls)
@@ -134,13 +141,15 @@ def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
     assert calls[before:] == [("explaining rare_feature", 2, 2)]
     assert json.loads((tmp_path / TABLE).read_text()) == table
     result = table["generators"]["rare_feature"]
-    assert set(result["scores"]) == {*METHODS, *ATTENTION_VIEWS}
+    assert set(result["scores"]) == {"ig", "feature_ablation", *ATTENTION_VIEWS}
     assert set(result["scores"]["ig"]) == {"window_mean", "training_median"}
-    assert set(result["randomised"]) == set(METHODS)
+    assert set(result["randomised"]) == {"ig", "feature_ablation"}
     calls.clear()
     assert run_planted(TINY, tmp_path, 2, stop_in_the_second, **options) == table
     assert calls == []
-    run_planted(TINY, tmp_path, 1, stop_in_the_second, **(options | {"generators": ["rare_bars"], "methods": ["ig"]}))
+    run_planted(
+        TINY, tmp_path, 1, stop_in_the_second, **(options | {"generators": ["rare_bars"], "methods": ["ig"]})
+    )
     assert ("training rare_bars", 4, 4) in calls
     with pytest.raises(InputError, match="known generators"):
         run_planted(TINY, tmp_path, 1, generators=["weather"])
@@ -148,8 +157,12 @@ def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
 
 def test_the_best_method_is_the_one_with_the_highest_mean_over_generators():
     scores = {
-        "first": {"scores": {"ig": {"a": {"auprc": 0.9}, "b": {"auprc": 0.2}}, "occlusion": {"a": {"auprc": 0.5}}}},
-        "second": {"scores": {"ig": {"a": {"auprc": 0.1}, "b": {"auprc": 0.2}}, "occlusion": {"a": {"auprc": 0.7}}}},
+        "first": {
+            "scores": {"ig": {"a": {"auprc": 0.9}, "b": {"auprc": 0.2}}, "occlusion": {"a": {"auprc": 0.5}}}
+        },
+        "second": {
+            "scores": {"ig": {"a": {"auprc": 0.1}, "b": {"auprc": 0.2}}, "occlusion": {"a": {"auprc": 0.7}}}
+        },
     }
     assert best_method(scores) == {"method": "occlusion", "baseline": "a", "auprc": pytest.approx(0.6)}
 

@@ -1,0 +1,171 @@
+"""What the model says of one bar, and the views of it that pages and machines read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class StatedClass:
+    """The calibrated side of one task's prediction.
+
+    Attributes
+    ----------
+    confidence
+        P(the call is right), by the calibrator chosen on the calibrate segment.
+    mix
+        The same by the learned mix of the four sources.
+    probabilities
+        Temperature-scaled class probabilities, shape (C,).
+    members
+        Classes in the conformal set.
+    """
+
+    confidence: float
+    mix: float
+    probabilities: np.ndarray
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TaskPrediction:
+    """What one head says of one bar.
+
+    Attributes
+    ----------
+    logits, probabilities
+        Shape (C,), in the order of `classes`.
+    head_confidence
+        The head's own learned confidence output, in [0, 1]; not calibrated.
+    sources
+        The four confidence sources by name, each in [0, 1].
+    raw_confidence
+        Their weighted sum (specification section 5); no probability.
+    stated
+        What the calibrators make of it; None where the calibrate segment was too short to fit any.
+    intensity
+        Expected log realised volatility, in training standard deviations; None without that output.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    logits: np.ndarray
+    probabilities: np.ndarray
+    head_confidence: float
+    sources: dict[str, float]
+    raw_confidence: float
+    stated: StatedClass | None = None
+    intensity: float | None = None
+
+    @property
+    def call(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `intensity` only where the head has one."""
+        plain: dict[str, Any] = {
+            "classes": list(self.classes),
+            "call": self.call,
+            "logits": [float(value) for value in self.logits],
+            "probabilities": [float(value) for value in self.probabilities],
+            "head_confidence": self.head_confidence,
+            "sources": dict(self.sources),
+            "raw_confidence": self.raw_confidence,
+            "confidence": None,
+        }
+        if self.stated is not None:
+            plain |= {
+                "confidence": self.stated.confidence,
+                "mix_confidence": self.stated.mix,
+                "calibrated_probabilities": [float(value) for value in self.stated.probabilities],
+                "prediction_set": list(self.stated.members),
+            }
+        return plain if self.intensity is None else plain | {"intensity": self.intensity}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Everything the model says at the close of one bar.
+
+    Attributes
+    ----------
+    ts, known_at
+        The bar's open, and the moment its close made this prediction possible; UTC.
+    distance
+        Mahalanobis distance of the representation over the flag limit; above 1 is out of distribution.
+    known_instrument
+        False when the model was trained without this instrument.
+    data_fingerprint
+        SHA-256 of the model input (window of scaled features).
+    """
+
+    instrument: str
+    timeframe: str
+    ts: pd.Timestamp
+    known_at: pd.Timestamp
+    model_name: str
+    model_version: str
+    latency_ms: float
+    out_of_distribution: bool
+    distance: float
+    known_instrument: bool
+    data_fingerprint: str
+    tasks: dict[str, TaskPrediction]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; times in ISO 8601, UTC."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        times = {"ts": self.ts.isoformat(), "known_at": self.known_at.isoformat()}
+        return plain | times | {"tasks": {name: task.to_dict() for name, task in self.tasks.items()}}
+
+
+_PLAIN = (
+    "instrument",
+    "timeframe",
+    "model_name",
+    "model_version",
+    "latency_ms",
+    "out_of_distribution",
+    "distance",
+    "known_instrument",
+    "data_fingerprint",
+)
+
+
+@dataclass(frozen=True)
+class AttentionWindow:
+    """Attention of every layer and head over one window.
+
+    Attributes
+    ----------
+    ts
+        Bar opens, datetime64 UTC, shape (T,).
+    weights
+        Shape (L, H, T, T), float32; row i is what bar i attends, rows sum to 1, zero outside the window.
+    bias_scale
+        Learned scale of the temporal bias, shape (L, H).
+    windows
+        Bars a query may see per layer; None is all of them.
+    """
+
+    instrument: str
+    timeframe: str
+    ts: np.ndarray
+    weights: np.ndarray
+    bias_scale: np.ndarray
+    windows: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class ModelWindow:
+    """The model's input at one bar: scaled features and their bar opens."""
+
+    instrument: str
+    timeframe: str
+    ts: np.ndarray
+    features: np.ndarray

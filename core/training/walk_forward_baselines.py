@@ -1,0 +1,109 @@
+"""The baselines of one fold, fitted on its train segment and chosen on its calibrate segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.calibration.temperature import Temperature
+from core.config import Config, TaskConfig
+from core.data.dataset import PreparedData
+from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.windows import LastBarWindows
+from core.models.transformer import MarketTransformer
+from core.training.baselines import Baselines, baseline_rows
+from core.training.scoring import score_last_bars
+from core.training.strong_baselines import BoostedTrees, Har, in_task_order, lagged_rows, volatility_rows
+from core.training.walk_forward_audit import Spans, span_labels, span_windows
+from core.training.walk_forward_measures import SeriesMeasures
+from core.training.walk_forward_results import plain
+
+BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har", "plain_transformer")
+MOST_ROWS = 200_000
+"""Training rows a baseline is fitted on, evenly spread when there are more."""
+
+_COUNTED = ("prior", "persistence")
+
+
+class FoldBaselines:
+    """Fits and asks the baselines of one fold.
+
+    Attributes
+    ----------
+    probabilities
+        Task -> baseline -> (n, C) on the test windows that have a label, in order.
+    chosen
+        Task -> baseline -> what was chosen on the calibrate segment: tree count, strength, temperature.
+    audit
+        The bars each baseline saw.
+
+    Notes
+    -----
+    The model's probabilities are temperature-scaled on the calibrate segment, so those of every baseline but
+    the two that only count are too.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        data: PreparedData,
+        config: Config,
+        windows: Mapping[int, LastBarWindows],
+        measures: list[SeriesMeasures],
+        plain_model: MarketTransformer | None,
+    ) -> None:
+        self._measures = measures
+        step = -(-len(windows[TRAIN]) // MOST_ROWS)
+        train = windows[TRAIN] if step <= 1 else LastBarWindows(data, TRAIN, config, step)
+        self._segments = train, windows[CALIBRATE], windows[TEST]
+        scores = None if plain_model is None else [score_last_bars(plain_model, w) for w in self._segments[1:]]
+        self.probabilities: dict[str, dict[str, np.ndarray]] = {}
+        self.chosen: dict[str, dict[str, Any]] = {}
+        self.audit: dict[str, Spans] = {}
+        for task in config.tasks:
+            self.probabilities[task.name], self.chosen[task.name] = {}, {}
+            seen = [span_windows(data, part, task.name) for part in self._segments[:2]]
+            for name in names:
+                if name == "har" and task.label != "volatility":
+                    continue
+                if name == "plain_transformer":
+                    assert scores is not None
+                    logits = [np.asarray(part.tasks[task.name].logits, np.float64) for part in scores]
+                    notes = {}
+                    fitted_on = span_labels(data, TRAIN, task.name)
+                else:
+                    logits, notes = self._fit(name, task)
+                    fitted_on = seen[0]
+                self.audit[f"baseline {name} {task.name}"] = fitted_on
+                if name not in _COUNTED:
+                    self.audit[f"baseline {name} {task.name}, choice"] = seen[1]
+                self._keep(name, task.name, logits[0], logits[1], notes)
+
+    def _fit(self, name: str, task: TaskConfig) -> tuple[list[np.ndarray], dict[str, Any]]:
+        """Log-probabilities of the calibrate and test windows, and what was chosen."""
+        if name == "har":
+            rows = [volatility_rows(part, task, self._measures) for part in self._segments]
+            har = Har.fit(rows[0], rows[1])
+            forecasts = [in_task_order(har.predict(part), task) for part in rows[1:]]
+            return [np.log(part) for part in forecasts], {"pooled": har.pooled}
+        make = lagged_rows if name == "lightgbm" else baseline_rows
+        kind = BoostedTrees if name == "lightgbm" else Baselines.kinds[name]
+        parts = [make(part, task.name) for part in self._segments]
+        fitted = kind.fit(parts[0], parts[1], len(task.classes))
+        numbers = fitted.to_dict()
+        notes = {key: numbers[key] for key in ("rounds", "leaves", "strength") if key in numbers}
+        return [np.log(fitted.predict(part)) for part in parts[1:]], notes
+
+    def _keep(
+        self, name: str, task: str, calibrate: np.ndarray, test: np.ndarray, notes: dict[str, Any]
+    ) -> None:
+        labels = self._segments[1].last_labels(task)
+        temperature = Temperature()
+        if name not in _COUNTED and (labels >= 0).any():
+            temperature = Temperature.fit(calibrate[labels >= 0], labels[labels >= 0])
+            notes = notes | {"temperature": temperature.temperature}
+        tested = self._segments[2].last_labels(task) >= 0
+        self.probabilities[task][name] = temperature.apply(test)[tested]
+        self.chosen[task][name] = plain(notes)

@@ -1,0 +1,215 @@
+"""One fold of a walk-forward: prepare, train, calibrate, score, compare, write.
+
+Shapes: n scored rows, C classes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+from lightning.pytorch.callbacks import Callback
+
+from core.calibration.task_confidence import TaskConfidence
+from core.calibration.temperature import Temperature
+from core.config import Config, TaskConfig
+from core.data.assembly import BarsBySeries, label_columns, select_series, series_key
+from core.data.bars import adjust_prices
+from core.data.dataset import PreparedData, prepare
+from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
+from core.data.target_quantities import TargetQuantities, measure_targets
+from core.data.targets import LABEL_CLASSES, MISSING, assign_labels, fit_thresholds, persistence_labels
+from core.data.volatility import garman_klass_variance, log_returns
+from core.data.windows import LastBarWindows
+from core.errors import InputError
+from core.training.baselines import Baselines, baseline_rows
+from core.training.confident_scoring import ConfidentOutputs, ConfidentScores, fit_confidence, score_with_confidence
+from core.training.leak_audit import suspicious_features
+from core.training.pipeline import fit_reference
+from core.training.scoring import score_last_bars
+from core.training.strong_baselines import (
+    BoostedTrees,
+    Har,
+    in_task_order,
+    lagged_rows,
+    plain_config,
+    volatility_rows,
+)
+from core.training.tracking import EpochTracker, TrackedRun, track_run
+from core.training.trainer import train
+from core.training.walk_forward_results import SOURCE_COLUMNS, FoldRecord, plain, write_fold
+
+BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har", "plain_transformer")
+MOST_BASELINE_ROWS = 200_000
+"""Training rows a baseline is fitted on, evenly spread when there are more."""
+
+_RUN_ID = "mlflow_run"
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What one fold is to do.
+
+    Attributes
+    ----------
+    test_step
+        Every test_step-th bar of each series is scored, in calibrate and in test.
+    folder
+        Of the whole walk-forward.
+    track_home
+        Home folder of the MLflow store; None tracks nothing.
+    """
+
+    index: int
+    borders: SegmentBorders
+    test_step: int
+    baselines: tuple[str, ...]
+    folder: Path
+    track_home: Path | None = None
+
+    @property
+    def run_folder(self) -> Path:
+        """Checkpoints, until the fold is written."""
+        return self.folder / f"fold_{self.index}"
+
+
+def trainings(baselines: Sequence[str]) -> int:
+    """How many times a fold trains a transformer."""
+    return 1 + ("plain_transformer" in baselines)
+
+
+def run_fold(
+    bars_by_series: BarsBySeries, config: Config, plan: FoldPlan, report: Callable[[int], None] | None = None
+) -> None:
+    """Run one fold and write its files; an interrupted training goes on from its checkpoint.
+
+    Parameters
+    ----------
+    report
+        Called with the epochs done in this fold, of all its trainings.
+
+    Raises
+    ------
+    InputError
+        If a segment holds no labelled window.
+    """
+    bars, skipped = _bars_of_fold(bars_by_series, config, plan.borders)
+    if config.data.instruments != "all":
+        kept = sorted({instrument for instrument, _ in bars})
+        config = config.model_copy(update={"data": config.data.model_copy(update={"instruments": kept})})
+    data = prepare(bars, config, plan.borders)
+    measured = _measure(bars, data, config)
+    windows = {
+        TRAIN: LastBarWindows(data, TRAIN, config),
+        CALIBRATE: LastBarWindows(data, CALIBRATE, config, plan.test_step),
+        TEST: LastBarWindows(data, TEST, config, plan.test_step),
+    }
+    for segment, name in ((CALIBRATE, "calibrate"), (TEST, "test")):
+        if not len(windows[segment]):
+            raise InputError(
+                f"labelled bars in the {name} segment of fold {plan.index}", "none", "ask for fewer folds"
+            )
+    suspicious = _suspicious(data, measured)
+    plan.run_folder.mkdir(parents=True, exist_ok=True)
+    with _tracked(plan, config) as run:
+        result = train(
+            data,
+            config,
+            plan.run_folder / "run",
+            progress=False,
+            callbacks=_callbacks(run, data, report, 0),
+        )
+        if not result.primary:
+            return
+        reference = fit_reference(result.model, data, config)
+        calibrated = score_with_confidence(result.model, windows[CALIBRATE], reference)
+        confidence = fit_confidence(calibrated)
+        tested = score_with_confidence(result.model, windows[TEST], reference)
+        rows = _rows(plan, data, config, windows[TEST], tested, confidence, reference.limit, measured)
+        audit = _audit(data, windows, config, confidence)
+        forecasts, chosen = _forecast(plan, data, config, windows, measured, audit, run, report)
+        baselines = _baseline_rows(rows, forecasts, config)
+        record = FoldRecord(
+            index=plan.index,
+            borders=plan.borders,
+            rows={task.name: int((rows["task"] == task.name).sum()) for task in config.tasks},
+            audit=audit,
+            skipped=skipped,
+            suspicious=suspicious,
+            confidence={
+                task.name: confidence[task.name].to_dict() if task.name in confidence else None
+                for task in config.tasks
+            },
+            best_epoch=result.best_epoch,
+            seconds=result.seconds,
+            history=result.history,
+            importance=result.importance,
+            baselines=chosen,
+        )
+        write_fold(plan.folder, record, rows, baselines)
+        run.log_metrics({"best_epoch": result.best_epoch, "training_seconds": result.seconds})
+        for pattern in ("fold_{}.json", "fold_{}.parquet"):
+            run.log_artifact(plan.folder / pattern.format(plan.index))
+    shutil.rmtree(plan.run_folder, ignore_errors=True)
+
+
+class EpochReport(Callback):
+    """Calls back with the number of epochs done."""
+
+    def __init__(self, report: Callable[[int], None], before: int) -> None:
+        self._report, self._before = report, before
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count the epochs before a resume too."""
+        self._report(self._before + trainer.current_epoch + 1)
+
+
+def _bars_of_fold(
+    bars_by_series: BarsBySeries, config: Config, borders: SegmentBorders
+) -> tuple[dict[tuple[str, str], pd.DataFrame], dict[str, str]]:
+    """Bars up to the fold's end, of the series that have a training window."""
+    kept, skipped = {}, {}
+    for key, frame in select_series(bars_by_series, config).items():
+        ts = frame["ts"].to_numpy(dtype="datetime64[us]")
+        end = borders.bounds(TEST)[1]
+        known = int(bars_in_train(ts, key[1], borders).sum())
+        if known < config.model.sequence_length:
+            skipped[series_key(*key)] = f"{known} bars in train, fewer than a window"
+            continue
+        kept[key] = frame if end is None else frame[ts < end].reset_index(drop=True)
+    if not kept:
+        raise InputError(
+            f"a series with {config.model.sequence_length} bars before {borders.train_end.date()}",
+            "none",
+            "ask for fewer folds or give more history",
+        )
+    return kept, skipped
+
+
+@contextmanager
+def _tracked(plan: FoldPlan, config: Config) -> Iterator[TrackedRun]:
+    """The fold's tracked run, gone on with after a kill."""
+    path = plan.run_folder / _RUN_ID
+    before = path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    tags = {"fold": str(plan.index), "kind": "walk-forward fold"}
+    with track_run(plan.track_home, f"{config.name} fold {plan.index}", config, tags, before) as run:
+        if run.run_id is not None:
+            path.write_text(run.run_id, encoding="utf-8")
+        yield run
+
+
+def _callbacks(
+    run: TrackedRun, data: PreparedData, report: Callable[[int], None] | None, before: int, prefix: str = ""
+) -> list[Callback]:
+    callbacks: list[Callback] = [EpochTracker(run, data.feature_names, prefix)] if run.active else []
+    return callbacks if report is None else [*callbacks, EpochReport(report, before)]
+
+

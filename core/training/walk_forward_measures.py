@@ -1,0 +1,83 @@
+"""What baselines and rows of a fold need beside its prepared data."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.config import Config, TaskConfig
+from core.data.assembly import BarsBySeries, label_columns
+from core.data.bars import adjust_prices
+from core.data.dataset import PreparedData
+from core.data.segments import bars_in_train
+from core.data.target_quantities import TargetQuantities, measure_targets
+from core.data.targets import LABEL_CLASSES, assign_labels, fit_thresholds, persistence_labels
+from core.data.volatility import garman_klass_variance, log_returns
+from core.training.leak_audit import suspicious_features
+
+
+@dataclass(frozen=True)
+class SeriesMeasures:
+    """Of one series of T bars.
+
+    Attributes
+    ----------
+    quantities
+        What its labels are cut from.
+    variance
+        Of every bar, by the configured estimator, (T,).
+    regime_now
+        0 Trending, 1 Ranging, 2 Volatile by the rule on bars up to each, -1 unknown, (T,).
+    labels_ahead
+        Regime task -> class of the bars wholly after each, -1 unknown, (T,).
+    """
+
+    quantities: TargetQuantities
+    variance: np.ndarray
+    regime_now: np.ndarray
+    labels_ahead: dict[str, np.ndarray]
+
+
+def measure_series(bars: BarsBySeries, data: PreparedData, config: Config) -> list[SeriesMeasures]:
+    """Measures of every series, in the order of ``data.series``."""
+    regime = TaskConfig(name="regime", classes=list(LABEL_CLASSES["regime"]), label="regime")
+    wholly = config.labels.model_copy(update={"regime_lead": config.labels.regime_window})
+    tasks = [task for task in config.tasks if task.label == "regime"]
+    measures = []
+    for series in data.series:
+        frame = adjust_prices(bars[series.instrument, series.timeframe])
+        quantities = measure_targets(frame, config.labels, label_columns(config))
+        prices = [frame[name].to_numpy(float) for name in ("open", "high", "low", "close")]
+        garman_klass = config.labels.volatility == "garman_klass"
+        known = persistence_labels(quantities, data.thresholds[series.key], config.labels, [regime])
+        later = measure_targets(frame, wholly)
+        thresholds = fit_thresholds(later, bars_in_train(series.ts, series.timeframe, data.borders), wholly)
+        ahead, _ = assign_labels(later, thresholds, wholly, tasks)
+        measures.append(
+            SeriesMeasures(
+                quantities,
+                garman_klass_variance(*prices) if garman_klass else log_returns(prices[3]) ** 2,
+                known["regime"],
+                {name: label.values for name, label in ahead.items()},
+            )
+        )
+    return measures
+
+
+def find_suspicious(data: PreparedData, measures: list[SeriesMeasures]) -> dict[str, float]:
+    """Features that go with the coming move of training bars as none should; warns of them."""
+    features, moves = [], []
+    for series, measured in zip(data.series, measures, strict=True):
+        mine = bars_in_train(series.ts, series.timeframe, data.borders) & series.usable
+        # The coming move must lie in train too, or the check itself would look ahead.
+        reach = np.append(np.flatnonzero(mine)[-1:], -1)[0]
+        mine &= (measured.quantities.direction_end <= reach) & (measured.quantities.direction_end >= 0)
+        features.append(series.features[mine])
+        moves.append(measured.quantities.direction_score[mine])
+    found = suspicious_features(data.feature_names, np.concatenate(features), np.concatenate(moves))
+    if found:
+        named = ", ".join(f"{name} ({value:+.2f})" for name, value in found.items())
+        warnings.warn(f"features that may know the future, by rank correlation with it: {named}", stacklevel=2)
+    return found

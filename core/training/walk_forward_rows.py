@@ -1,0 +1,115 @@
+"""Scored windows as the tables a walk-forward writes; `WalkForwardResult` says what is in them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.calibration.task_confidence import TaskConfidence
+from core.config import Config
+from core.data.dataset import PreparedData
+from core.data.targets import MISSING
+from core.training.confident_scoring import ConfidentOutputs, ConfidentScores
+from core.training.walk_forward_measures import SeriesMeasures
+from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS
+
+
+def _rows(
+    plan: FoldPlan,
+    data: PreparedData,
+    config: Config,
+    windows: LastBarWindows,
+    scores: ConfidentScores,
+    confidence: dict[str, TaskConfidence],
+    limit: float,
+    measured: _Measured,
+) -> pd.DataFrame:
+    widest = max(len(task.classes) for task in config.tasks)
+    which, bar = scores.rows.T
+    names = {
+        "instrument": np.array([series.instrument for series in data.series], dtype=object)[which],
+        "timeframe": np.array([series.timeframe for series in data.series], dtype=object)[which],
+    }
+    regime_now = np.array([measured.regime_now[s][b] for s, b in scores.rows], dtype=np.int8)
+    tables = []
+    for task in config.tasks:
+        outputs = scores.tasks[task.name]
+        known = outputs.labels >= 0
+        ahead = np.full(len(which), MISSING, dtype=np.int8)
+        if task.name in measured.labels_ahead[0]:
+            ahead[:] = [measured.labels_ahead[s][task.name][b] for s, b in scores.rows]
+        columns: dict[str, Any] = {
+            "fold": np.full(len(which), plan.index, dtype=np.int16),
+            "segment": np.full(len(which), "test", dtype=object),
+            **names,
+            "ts": pd.DatetimeIndex(scores.times, tz="UTC"),
+            "task": np.full(len(which), task.name, dtype=object),
+            "label": outputs.labels.astype(np.int8),
+            "label_end": pd.DatetimeIndex(outputs.label_ends, tz="UTC"),
+            **_state(outputs, confidence.get(task.name), widest),
+            "distance": scores.distance.astype(np.float32),
+            "out_of_distribution": scores.distance > limit,
+            "regime_now": regime_now,
+            "label_ahead": ahead,
+        }
+        tables.append(pd.DataFrame(columns)[known])
+    return _categorised(pd.concat(tables, ignore_index=True))
+
+
+def _baseline_rows(
+    rows: pd.DataFrame, forecasts: dict[str, dict[str, np.ndarray]], config: Config
+) -> pd.DataFrame:
+    keys = ["fold", "instrument", "timeframe", "ts", "task"]
+    widest = max(len(task.classes) for task in config.tasks)
+    tables = []
+    for task in config.tasks:
+        mine = rows.loc[(rows["task"] == task.name).to_numpy(), keys]
+        for name, probabilities in forecasts[task.name].items():
+            tables.append(mine.assign(baseline=name, **_wide("p", probabilities, widest)))
+    return _categorised(pd.concat(tables, ignore_index=True))
+
+
+def _state(outputs: ConfidentOutputs, fitted: TaskConfidence | None, widest: int) -> dict[str, np.ndarray]:
+    n = len(outputs.labels)
+    logits = outputs.logits.astype(np.float64)
+    columns = _wide("logit", outputs.logits, widest)
+    if fitted is None:
+        warnings.warn("a task has too few calibrate rows to state a confidence", stacklevel=3)
+        probabilities = outputs.probabilities
+        unknown = np.full(n, np.nan, dtype=np.float32)
+        stated = dict.fromkeys(("mix", "temperature", "platt", "isotonic", "confidence"), unknown)
+        stated["temperature"] = probabilities.max(axis=1)
+        size, covered = np.full(n, MISSING), np.zeros(n, dtype=bool)
+    else:
+        found = fitted.state(outputs.logits, outputs.sources, outputs.raw)
+        probabilities = found.probabilities
+        stated = {
+            "mix": found.mix,
+            **{
+                method: fitted.calibration.confidence(outputs.raw, logits, method)
+                for method in ("temperature", "platt", "isotonic")
+            },
+            "confidence": found.confidence,
+        }
+        size = found.members.sum(axis=1)
+        covered = found.members[np.arange(n), np.maximum(outputs.labels, 0)]
+    columns |= _wide("p", probabilities, widest) | _wide("u", outputs.probabilities, widest)
+    columns["head_confidence"] = outputs.head_confidence
+    columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCE_COLUMNS)}
+    columns |= {"raw": outputs.raw, **stated}
+    columns = {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
+    return columns | {"set_size": size.astype(np.int8), "covered": covered}
+
+
+def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]:
+    padded = np.full((len(values), widest), np.nan, dtype=np.float32)
+    padded[:, : values.shape[1]] = values
+    return {f"{prefix}_{c}": padded[:, c] for c in range(widest)}
+
+
+def _categorised(table: pd.DataFrame) -> pd.DataFrame:
+    names = [name for name in ("segment", "instrument", "timeframe", "task", "baseline") if name in table]
+    return table.astype({name: "category" for name in names})

@@ -1,0 +1,137 @@
+"""Scores of a walk-forward: the model beside every baseline, per fold and pooled, with intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.config import Config, TaskConfig
+from core.training.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
+from core.training.calibration_error import perfect_model_ece
+from core.training.metrics import log_losses, score_intervals, score_task
+from core.training.selective import hit_rate_interval
+
+RESAMPLES = 1000
+HIT_THRESHOLDS = (0.0, 0.4, 0.5, 0.6)
+"""Least max(P(up), P(down)) of the calls whose hit rate is given."""
+
+# These three take most of the bootstrap's time, so only the pooled model's have intervals.
+_RANKED = ("smooth_ece", "aurc", "excess_aurc")
+
+
+def summarise(rows: pd.DataFrame, baselines: pd.DataFrame, config: Config) -> dict[str, Any]:
+    """Scores of every task.
+
+    Parameters
+    ----------
+    rows, baselines
+        As in `core.training.walk_forward_results.WalkForwardResult`; `baselines` must hold ``prior``.
+
+    Returns
+    -------
+    dict
+        Task -> ``classes``, ``folds`` (a list) and ``pooled``, and for the regime ``wholly_ahead``: the same
+        forecasts against the regime of the bars after ts alone. Each is None without rows, else holds
+        ``rows``, ``from``, ``to``, ``block`` (time stamps per bootstrap block), ``model`` (calibrated; its
+        calibration errors are those of the final confidence), ``uncalibrated`` (plain softmax), ``baselines``
+        by name with ``model_minus_baseline`` (paired difference in log-loss; below zero the model is better),
+        and ``perfect_ece`` (``median`` and ``p95`` of the ECE a perfectly calibrated model would show). A
+        score is ``{"value", "low", "high"}``, a 95% block-bootstrap interval or null.
+    """
+    summary = {}
+    baseline_tasks = baselines["task"].to_numpy(object)
+    row_tasks = rows["task"].to_numpy(object)
+    for task in config.tasks:
+        mine = rows[row_tasks == task.name]
+        forecasts = _by_baseline(baselines[baseline_tasks == task.name], mine, len(task.classes))
+        folds = mine["fold"].to_numpy()
+        every = np.ones(len(mine), dtype=bool)
+        entry: dict[str, Any] = {
+            "classes": list(task.classes),
+            "folds": [
+                _score(mine, forecasts, folds == k, task, ranked=False) for k in np.unique(rows["fold"])
+            ],
+            "pooled": _score(mine, forecasts, every, task, ranked=True),
+        }
+        if task.label == "regime":
+            ahead = mine.assign(label=mine["label_ahead"])
+            entry["wholly_ahead"] = _score(ahead, forecasts, every, task, ranked=False)
+        summary[task.name] = entry
+    return summary
+
+
+def _by_baseline(baselines: pd.DataFrame, rows: pd.DataFrame, classes: int) -> dict[str, np.ndarray]:
+    forecasts = {}
+    names = baselines["baseline"].to_numpy(object)
+    for name in dict.fromkeys(names):
+        part = baselines[names == name]
+        for key in ("fold", "ts"):
+            assert np.array_equal(part[key].to_numpy(), rows[key].to_numpy())
+        forecasts[str(name)] = _distribution(part, "p", classes)
+    return forecasts
+
+
+def _distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
+    values = rows[[f"{prefix}_{c}" for c in range(classes)]].to_numpy(np.float64)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def _score(
+    rows: pd.DataFrame, forecasts: dict[str, np.ndarray], chosen: np.ndarray, task: TaskConfig, ranked: bool
+) -> dict[str, Any] | None:
+    chosen = chosen & (rows["label"].to_numpy() >= 0)
+    if not chosen.any():
+        return None
+    rows = rows[chosen]
+    classes = len(task.classes)
+    labels = rows["label"].to_numpy().astype(np.int64)
+    times = rows["ts"].to_numpy("datetime64[us]")
+    prior = forecasts["prior"][chosen]
+    model, uncalibrated = (_distribution(rows, prefix, classes) for prefix in ("p", "u"))
+    confidence = rows["confidence"].to_numpy(np.float64)
+    # A fold too short for calibrators states no confidence but the probabilities'.
+    confidence = np.where(np.isfinite(confidence), confidence, model.max(axis=1)).clip(0, 1)
+    losses = log_losses(model, labels)
+    span = label_span(times, rows["label_end"].to_numpy("datetime64[us]"))
+    bootstrap = BlockBootstrap.over(times, block_length(times, span, losses), RESAMPLES)
+
+    def scores(probabilities: np.ndarray, stated: np.ndarray | None, rank: bool = False) -> dict[str, Any]:
+        arguments = probabilities, labels, prior, stated
+        values = score_task(*arguments).to_dict()
+        intervals = score_intervals(*arguments, bootstrap=bootstrap, ranked=rank)
+        entry: dict[str, Any] = {name: _interval(found) for name, found in intervals.items()}
+        entry |= {name: {"value": values[name], "low": None, "high": None} for name in _RANKED if name not in entry}
+        return entry | {"confusion": values["confusion"]}
+
+    floor = perfect_model_ece(confidence)
+    block: dict[str, Any] = {
+        "rows": len(labels),
+        "from": pd.Timestamp(times.min()).isoformat(),
+        "to": pd.Timestamp(times.max()).isoformat(),
+        "block": bootstrap.block,
+        "model": scores(model, confidence, ranked),
+        "uncalibrated": scores(uncalibrated, None),
+        "perfect_ece": {"median": floor.median, "p95": floor.p95},
+        "baselines": {},
+    }
+    if {"Bullish", "Bearish"} <= set(task.classes):
+        up, down = task.classes.index("Bullish"), task.classes.index("Bearish")
+        block["hit_rates"] = [
+            {"threshold": threshold}
+            | {
+                name: _interval(found)
+                for name, found in hit_rate_interval(model, labels, up, down, threshold, bootstrap).items()
+            }
+            for threshold in HIT_THRESHOLDS
+        ]
+    for name, every in forecasts.items():
+        probabilities = every[chosen]
+        difference = paired_difference(losses, log_losses(probabilities, labels), bootstrap)
+        block["baselines"][name] = scores(probabilities, None) | {"model_minus_baseline": _interval(difference)}
+    return block
+
+
+def _interval(found: Interval) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}

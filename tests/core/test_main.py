@@ -1,0 +1,159 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from core.__main__ import main, parse_time
+from core.bundle import save_bundle
+from core.data.store import BarStore
+from core.errors import InputError
+from core.predictor import Predictor
+from core.training.evaluation import evaluate
+from tests.conftest import random_walk
+
+TINY = [
+    "model.d_model=16",
+    "model.num_attention_heads=2",
+    "model.ffn_dim=16",
+    "training.epochs=1",
+    "training.threads=1",
+    "data.timeframes=[1d]",
+]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, walks, walk_bundle):
+    monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path))
+    store = BarStore()
+    for bars in walks.values():
+        store.append(bars)
+    save_bundle(walk_bundle, tmp_path / "models" / "small")
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    code = main([*arguments, "--json"])
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    return json.loads(output.out)
+
+
+def refuse(capsys, *arguments):
+    assert main([*arguments]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("lookback: Expected")
+    return error
+
+
+def test_predict_prints_what_machines_need(home, capsys):
+    result = run(
+        capsys,
+        "predict",
+        "--instrument",
+        "AAA",
+        "--timeframe",
+        "1d",
+        "--at",
+        "2009-06-06",
+        "--model",
+        "small",
+    )
+    assert result["ts"] == "2009-06-05T00:00:00+00:00"
+    assert result["known_at"] == "2009-06-06T00:00:00+00:00"
+    assert {"model_version", "latency_ms", "out_of_distribution"} <= set(result)
+    assert list(result["tasks"]) == ["direction", "volatility", "regime"]
+    for name, task in result["tasks"].items():
+        assert sum(task["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert len(task["classes"]) == len(task["logits"]) == 3
+        assert set(task["sources"]) == {"attention", "ensemble", "similarity", "mc_dropout"}
+        assert 0 <= task["raw_confidence"] <= 1
+        assert 0 < task["confidence"] < 1
+        assert 0 <= task["head_confidence"] <= 1
+        assert ("intensity" in task) == (name == "volatility")
+
+
+def test_train_writes_a_bundle_that_evaluate_scores_alike(home, capsys):
+    trained = run(capsys, "train", "--name", "tiny", *[f"--set={setting}" for setting in TINY])
+    assert not (home / "runs" / "tiny").exists()
+    scored = run(capsys, "evaluate", "--model", "tiny")
+    stored = trained["metrics"]["segments"]["test"]
+    for task in ("direction", "volatility", "regime"):
+        now = scored["tasks"][task]
+        assert now["rows"] == stored[task]["rows"] > 100
+        assert {"accuracy", "macro_f1", "mcc", "log_loss"} <= set(now["model"])
+        assert set(now["baselines"]) == {"prior", "persistence", "logistic"}
+        for score in ("accuracy", "log_loss"):
+            assert now["model"][score] == pytest.approx(stored[task]["model"][score], abs=1e-4)
+            for name, values in now["baselines"].items():
+                assert values[score] == pytest.approx(stored[task]["baselines"][name][score], abs=1e-4)
+    assert scored["out_of_sample"]
+    assert "tiny" in [entry["name"] for entry in run(capsys, "models")["models"]]
+
+
+def test_an_evaluation_that_reaches_into_training_says_so(home, walk_bundle, walk_store):
+    from dataclasses import replace
+
+    flat = {"prior": {"shares": [1 / 3] * 3}}
+    bundle = replace(walk_bundle, baselines={task.name: flat for task in walk_bundle.config.tasks})
+    start = bundle.borders.train_end - (bundle.borders.calibrate_end - bundle.borders.train_end)
+    result = evaluate(Predictor(bundle, walk_store), start=start, instrument="AAA")
+    assert not result.out_of_sample
+    assert result.instruments == ["AAA"]
+    entry = result.tasks["direction"].baselines["prior"]
+    assert entry["log_loss"] == pytest.approx(np.log(3), abs=1e-9)
+
+
+def test_ingest_reports_and_lists(home, capsys, tmp_path):
+    bars = random_walk("CCC", 400, 4).drop(columns=["instrument", "timeframe"])
+    bars.to_csv(tmp_path / "ccc.csv", index=False)
+    report = run(capsys, "ingest", str(tmp_path / "ccc.csv"), "--instrument", "CCC")
+    assert report["files"][0]["inserted"] == 400
+    series = run(capsys, "series")["series"]
+    assert {"instrument": "CCC", "timeframe": "1d"}.items() <= next(
+        entry for entry in series if entry["instrument"] == "CCC"
+    ).items()
+    assert "skipped" in run(capsys, "ingest", "--bundled", "--if-empty")
+
+
+def test_output_for_people_is_text(home, capsys):
+    assert main(["predict", "--instrument", "AAA", "--timeframe", "1d", "--model", "small"]) == 0
+    assert "direction" in capsys.readouterr().out
+    assert main(["series"]) == 0
+    assert "AAA" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "--instrument", "AAB", "--timeframe", "1d", "--model", "small"], "AAB"),
+        (["predict", "--instrument", "AAA", "--timeframe", "1y", "--model", "small"], "timeframe"),
+        (["predict", "--instrument", "AAA", "--timeframe", "1d", "--at", "soon", "--model", "small"], "soon"),
+        (
+            ["predict", "--instrument", "AAA", "--timeframe", "1d", "--at", "2005-01-10", "--model", "small"],
+            "300",
+        ),
+        (["predict", "--instrument", "AAA", "--timeframe", "1d", "--model", "nobody"], "nobody"),
+        (["train", "--set", "training.epohcs=3"], "epochs"),
+        (["train", "--set", "training.epochs=many"], "training.epochs"),
+        (["train", "--name", "../up"], "model name"),
+        (["train", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["ingest", "nowhere.csv"], "nowhere.csv"),
+        (["ingest"], "PATH"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(home, capsys, arguments, said):
+    assert said in refuse(capsys, *arguments)
+
+
+def test_a_corrupt_bundle_is_refused_from_the_command_line(home, capsys):
+    shutil.copy(home / "models" / "small" / "bundle.json", home / "models" / "small" / "model.safetensors")
+    error = refuse(capsys, "predict", "--instrument", "AAA", "--timeframe", "1d", "--model", "small")
+    assert "SHA-256" in error
+
+
+def test_times_without_an_offset_are_utc():
+    assert parse_time("2013-03-01").isoformat() == "2013-03-01T00:00:00+00:00"
+    assert parse_time("2013-03-01T02:00+02:00").isoformat() == "2013-03-01T00:00:00+00:00"
+    with pytest.raises(InputError):
+        parse_time("NaT")

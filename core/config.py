@@ -67,7 +67,9 @@ class LabelConfig(_Section):
     direction: Literal["volatility_band", "triple_barrier", "fixed_return"] = "volatility_band"
     band: float = Field(default=0.45, gt=0, description="k, in sigma * sqrt(h)")
     round_trip_cost: float = Field(default=0.0004, ge=0, description="fraction of price")
-    up: float = Field(default=0.0055, gt=0, description="fixed_return: simple return above which the label is Bullish")
+    up: float = Field(
+        default=0.0055, gt=0, description="fixed_return: simple return above which the label is Bullish"
+    )
     down: float = Field(default=-0.005, lt=0)
     volatility: Literal["garman_klass", "close_to_close"] = "garman_klass"
     ewma_decay: float = Field(default=0.94, gt=0, lt=1)

@@ -107,9 +107,7 @@ def suspicious_features(
     ranks, move = ranks - ranks.mean(axis=0), move - move.mean()
     spread = np.sqrt((ranks**2).sum(axis=0) * (move**2).sum())
     correlation = np.divide(move @ ranks, spread, out=np.zeros(len(spread)), where=spread > 0)
-    return {
-        name: float(value) for name, value in zip(names, correlation, strict=True) if abs(value) > limit
-    }
+    return {name: float(value) for name, value in zip(names, correlation, strict=True) if abs(value) > limit}
 
 
 def _identical(first: np.ndarray, second: np.ndarray) -> bool:

@@ -15,13 +15,13 @@ from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 
 from core.config import Config, TaskConfig
-from core.data.target_quantities import TargetQuantities
 from core.data.targets import LABEL_CLASSES
 from core.data.timeframe import duration
 from core.data.volatility import log_volatility, trailing_mean
 from core.data.windows import LastBarWindows
 from core.training.baselines import NO_LABEL, BaselineRows, baseline_rows
 from core.training.metrics import log_losses
+from core.training.walk_forward_measures import SeriesMeasures
 
 LAGS = (1, 2, 3, 5, 10)
 """Bars back whose features the boosted trees see beside the last bar's."""
@@ -226,7 +226,9 @@ class Har:
         An unknown window counts as the mean; a series without terciles gets a third for each class.
         """
         x = np.nan_to_num(np.clip(rows.features, *np.asarray(self.clip)), nan=0.0)
-        names = [name if not self.pooled and name in self.coefficients else _pool(name) for name in rows.series]
+        names = [
+            name if not self.pooled and name in self.coefficients else _pool(name) for name in rows.series
+        ]
         unknown = [math.nan] * (x.shape[1] + 1)
         weights = np.array([self.coefficients.get(name, unknown) for name in names]).reshape(len(x), -1)
         spread = np.array([self.deviation.get(name, math.nan) for name in names])
@@ -255,16 +257,15 @@ def har_windows(timeframe: str) -> tuple[int, ...]:
 def volatility_rows(
     dataset: LastBarWindows,
     task: TaskConfig,
-    variances: Sequence[np.ndarray],
-    quantities: Sequence[TargetQuantities],
+    measures: Sequence[SeriesMeasures],
 ) -> VolatilityRows:
     """What HAR sees of the rows of `dataset`.
 
     Parameters
     ----------
-    variances, quantities
-        Variance of every bar and target quantities, per series in the order of ``dataset.data.series``.
-        Timeframes with fewer windows repeat their longest.
+    measures
+        Per series, in the order of ``dataset.data.series``. Timeframes with fewer windows repeat their
+        longest.
     """
     data = dataset.data
     width = max(len(har_windows(series.timeframe)) for series in data.series)
@@ -281,9 +282,9 @@ def volatility_rows(
         mean, std = cuts.volatility_mean, cuts.volatility_std
         assert cuts.volatility_low is not None
         assert cuts.volatility_high is not None
-        past = _past_volatilities(variances[which], har_windows(series.timeframe), width)
+        past = _past_volatilities(measures[which].variance, har_windows(series.timeframe), width)
         features[mine] = (past[bars] - mean) / std
-        target[mine] = (quantities[which].volatility[bars] - mean) / std
+        target[mine] = (measures[which].quantities.volatility[bars] - mean) / std
         low[mine], high[mine] = (cuts.volatility_low - mean) / std, (cuts.volatility_high - mean) / std
     order = np.array([*_canonical(task), NO_LABEL])
     labels = order[dataset.last_labels(task.name)]

@@ -141,7 +141,11 @@ class EpochTracker(Callback):
 
 @contextmanager
 def track_run(
-    home: Path | None, name: str, config: Config, tags: Mapping[str, str] | None = None, run_id: str | None = None
+    home: Path | None,
+    name: str,
+    config: Config,
+    tags: Mapping[str, str] | None = None,
+    run_id: str | None = None,
 ) -> Iterator[TrackedRun]:
     """Record one run for as long as the block lasts; an exception marks it FAILED and goes on.
 
@@ -166,7 +170,9 @@ def track_run(
 
 def tracking_uri(home: Path) -> str:
     """MLFLOW_TRACKING_URI where it is set, else SQLite in the home folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(home).resolve() / 'mlflow' / 'mlflow.db'}"
+    return (
+        os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(home).resolve() / 'mlflow' / 'mlflow.db'}"
+    )
 
 
 def _open_run(home: Path, name: str, tags: Mapping[str, str], run_id: str | None) -> TrackedRun:
@@ -192,7 +198,9 @@ def _open_run(home: Path, name: str, tags: Mapping[str, str], run_id: str | None
         return TrackedRun(client, started.info.run_id)
     # A store may fail in as many ways as there are stores; see `TrackedRun._attempt`.
     except Exception as error:
-        logger.warning("MLflow's store at %s cannot be used (%s); the run goes on untracked", uri, _first_line(error))
+        logger.warning(
+            "MLflow's store at %s cannot be used (%s); the run goes on untracked", uri, _first_line(error)
+        )
         return TrackedRun()
 
 

@@ -22,7 +22,8 @@ from core.data.assembly import BarsBySeries, select_series, series_key
 from core.errors import ConfigError
 from core.training.folds import FIRST_TEST_SHARE, Scheme, choose_folds
 from core.training.tracking import track_run
-from core.training.walk_forward_fold import BASELINES, FoldPlan, run_fold, trainings
+from core.training.walk_forward_baselines import BASELINES
+from core.training.walk_forward_fold import FoldPlan, run_fold, trainings
 from core.training.walk_forward_results import (
     FORMAT_VERSION,
     PLAN,
@@ -30,13 +31,13 @@ from core.training.walk_forward_results import (
     FoldRecord,
     ResultsError,
     WalkForwardResult,
+    baselines_path,
     fold_path,
     load_walk_forward,
     plain,
     read_fold,
     read_plan,
     rows_path,
-    baselines_path,
     write_json,
 )
 from core.training.walk_forward_summary import summarise
@@ -113,7 +114,9 @@ def run_walk_forward(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _claim(folder, plan)
-        jobs = [FoldPlan(k, border, test_step, chosen, folder, track_home) for k, border in enumerate(borders)]
+        jobs = [
+            FoldPlan(k, border, test_step, chosen, folder, track_home) for k, border in enumerate(borders)
+        ]
         todo = [job for job in jobs if not _is_finished(job)]
         _run_folds(bars, config, todo, len(jobs), progress, use_ray)
         if not (folder / SUMMARY).is_file():

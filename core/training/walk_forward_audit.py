@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,32 @@ from core.training.pipeline import REFERENCE_ROWS
 Spans = dict[str, dict[str, Any]]
 
 
-def _audit(
-    data: PreparedData,
-    windows: dict[int, LastBarWindows],
-    config: Config,
-    confidence: dict[str, TaskConfidence],
-) -> dict[str, Any]:
-    audit: dict[str, Any] = {name: dict(entry) for name, entry in data.audit.items()}
+def audit_model(
+    data: PreparedData, calibrate: LastBarWindows, config: Config, calibrated: Collection[str]
+) -> dict[str, Spans]:
+    """Bars that scaler, thresholds, model, reference and calibrators saw, by object.
+
+    Parameters
+    ----------
+    calibrate
+        The windows the calibrators were fitted on.
+    calibrated
+        Tasks that have calibrators.
+    """
+    audit: dict[str, Spans] = {name: dict(entry) for name, entry in data.audit.items()}
     for task in config.tasks:
         for segment, name in ((TRAIN, "weights"), (CALIBRATE, "early stopping")):
-            audit[f"model {name} {task.name}"] = _labelled(data, segment, task.name)
-        if task.name in confidence:
-            audit[f"calibrators {task.name}"] = _seen(data, windows[CALIBRATE], task.name)
-    audit["representation"] = _seen(data, windows[TRAIN], None)
-    audit["out-of-distribution limit"] = _seen(data, windows[CALIBRATE], None)
+            audit[f"model {name} {task.name}"] = span_labels(data, segment, task.name)
+        if task.name in calibrated:
+            audit[f"calibrators {task.name}"] = span_windows(data, calibrate, task.name)
+    for segment, name in ((TRAIN, "representation"), (CALIBRATE, "out-of-distribution limit")):
+        step = max(1, len(LastBarWindows(data, segment, config)) // REFERENCE_ROWS)
+        audit[name] = span_windows(data, LastBarWindows(data, segment, config, step), None)
     return audit
 
 
-def _labelled(data: PreparedData, segment: int, task: str) -> dict[str, Any]:
+def span_labels(data: PreparedData, segment: int, task: str) -> Spans:
+    """First and last bar of a segment's labels, how many, and the last bar they look at, by series."""
     bars = [
         np.flatnonzero((series.segments[task] == segment) & (series.labels[task] >= 0) & series.usable)
         for series in data.series
@@ -41,14 +49,15 @@ def _labelled(data: PreparedData, segment: int, task: str) -> dict[str, Any]:
     return _spans(data, bars, task)
 
 
-def _seen(data: PreparedData, windows: LastBarWindows, task: str | None) -> dict[str, Any]:
+def span_windows(data: PreparedData, windows: LastBarWindows, task: str | None) -> Spans:
+    """The same of the windows that have the task's label; of all, without labels, when `task` is None."""
     rows = windows.rows if task is None else windows.rows[windows.last_labels(task) >= 0]
     bars = [rows[rows[:, 0] == which, 1] for which in range(len(data.series))]
     return _spans(data, bars, task)
 
 
-def _spans(data: PreparedData, bars_by_series: list[np.ndarray], task: str | None) -> dict[str, Any]:
-    spans = {}
+def _spans(data: PreparedData, bars_by_series: list[np.ndarray], task: str | None) -> Spans:
+    spans: Spans = {}
     for series, bars in zip(data.series, bars_by_series, strict=True):
         if not len(bars):
             spans[series.key] = {"first": None, "last": None, "rows": 0}

@@ -58,7 +58,9 @@ class FoldBaselines:
         step = -(-len(windows[TRAIN]) // MOST_ROWS)
         train = windows[TRAIN] if step <= 1 else LastBarWindows(data, TRAIN, config, step)
         self._segments = train, windows[CALIBRATE], windows[TEST]
-        scores = None if plain_model is None else [score_last_bars(plain_model, w) for w in self._segments[1:]]
+        scores = (
+            None if plain_model is None else [score_last_bars(plain_model, w) for w in self._segments[1:]]
+        )
         self.probabilities: dict[str, dict[str, np.ndarray]] = {}
         self.chosen: dict[str, dict[str, Any]] = {}
         self.audit: dict[str, Spans] = {}

@@ -1,55 +1,33 @@
-"""One fold of a walk-forward: prepare, train, calibrate, score, compare, write.
-
-Shapes: n scored rows, C classes.
-"""
+"""One fold of a walk-forward: prepare, train, calibrate, score, compare, write."""
 
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import pandas as pd
 from lightning.pytorch.callbacks import Callback
 
-from core.calibration.task_confidence import TaskConfidence
-from core.calibration.temperature import Temperature
-from core.config import Config, TaskConfig
-from core.data.assembly import BarsBySeries, label_columns, select_series, series_key
-from core.data.bars import adjust_prices
+from core.config import Config
+from core.data.assembly import BarsBySeries, select_series, series_key
 from core.data.dataset import PreparedData, prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
-from core.data.target_quantities import TargetQuantities, measure_targets
-from core.data.targets import LABEL_CLASSES, MISSING, assign_labels, fit_thresholds, persistence_labels
-from core.data.volatility import garman_klass_variance, log_returns
 from core.data.windows import LastBarWindows
 from core.errors import InputError
-from core.training.baselines import Baselines, baseline_rows
-from core.training.confident_scoring import ConfidentOutputs, ConfidentScores, fit_confidence, score_with_confidence
-from core.training.leak_audit import suspicious_features
+from core.training.confident_scoring import fit_confidence, score_with_confidence
 from core.training.pipeline import fit_reference
-from core.training.scoring import score_last_bars
-from core.training.strong_baselines import (
-    BoostedTrees,
-    Har,
-    in_task_order,
-    lagged_rows,
-    plain_config,
-    volatility_rows,
-)
+from core.training.strong_baselines import plain_config
 from core.training.tracking import EpochTracker, TrackedRun, track_run
 from core.training.trainer import train
-from core.training.walk_forward_results import SOURCE_COLUMNS, FoldRecord, plain, write_fold
-
-BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har", "plain_transformer")
-MOST_BASELINE_ROWS = 200_000
-"""Training rows a baseline is fitted on, evenly spread when there are more."""
+from core.training.walk_forward_audit import audit_model
+from core.training.walk_forward_baselines import FoldBaselines
+from core.training.walk_forward_measures import find_suspicious, measure_series
+from core.training.walk_forward_results import FoldRecord, fold_path, rows_path, write_fold
+from core.training.walk_forward_rows import build_baseline_rows, build_rows
 
 _RUN_ID = "mlflow_run"
 
@@ -106,37 +84,38 @@ def run_fold(
         kept = sorted({instrument for instrument, _ in bars})
         config = config.model_copy(update={"data": config.data.model_copy(update={"instruments": kept})})
     data = prepare(bars, config, plan.borders)
-    measured = _measure(bars, data, config)
+    measures = measure_series(bars, data, config)
     windows = {
         TRAIN: LastBarWindows(data, TRAIN, config),
         CALIBRATE: LastBarWindows(data, CALIBRATE, config, plan.test_step),
         TEST: LastBarWindows(data, TEST, config, plan.test_step),
     }
-    for segment, name in ((CALIBRATE, "calibrate"), (TEST, "test")):
+    for segment, name in ((TRAIN, "train"), (CALIBRATE, "calibrate"), (TEST, "test")):
         if not len(windows[segment]):
             raise InputError(
                 f"labelled bars in the {name} segment of fold {plan.index}", "none", "ask for fewer folds"
             )
-    suspicious = _suspicious(data, measured)
+    suspicious = find_suspicious(data, measures)
     plan.run_folder.mkdir(parents=True, exist_ok=True)
     with _tracked(plan, config) as run:
         result = train(
-            data,
-            config,
-            plan.run_folder / "run",
-            progress=False,
-            callbacks=_callbacks(run, data, report, 0),
+            data, config, plan.run_folder / "run", progress=False, callbacks=_callbacks(run, data, report, 0)
         )
         if not result.primary:
             return
         reference = fit_reference(result.model, data, config)
-        calibrated = score_with_confidence(result.model, windows[CALIBRATE], reference)
-        confidence = fit_confidence(calibrated)
+        confidence = fit_confidence(score_with_confidence(result.model, windows[CALIBRATE], reference))
         tested = score_with_confidence(result.model, windows[TEST], reference)
-        rows = _rows(plan, data, config, windows[TEST], tested, confidence, reference.limit, measured)
-        audit = _audit(data, windows, config, confidence)
-        forecasts, chosen = _forecast(plan, data, config, windows, measured, audit, run, report)
-        baselines = _baseline_rows(rows, forecasts, config)
+        rows = build_rows(plan.index, data, config, tested, confidence, reference.limit, measures)
+        plain_model = None
+        if "plain_transformer" in plan.baselines:
+            callbacks = _callbacks(run, data, report, config.training.epochs, "plain/")
+            without = train(
+                data, plain_config(config), plan.run_folder / "plain", progress=False, callbacks=callbacks
+            )
+            plain_model = without.model
+        baselines = FoldBaselines(plan.baselines, data, config, windows, measures, plain_model)
+        audit = audit_model(data, windows[CALIBRATE], config, confidence) | baselines.audit
         record = FoldRecord(
             index=plan.index,
             borders=plan.borders,
@@ -152,12 +131,11 @@ def run_fold(
             seconds=result.seconds,
             history=result.history,
             importance=result.importance,
-            baselines=chosen,
+            baselines=baselines.chosen,
         )
-        write_fold(plan.folder, record, rows, baselines)
-        run.log_metrics({"best_epoch": result.best_epoch, "training_seconds": result.seconds})
-        for pattern in ("fold_{}.json", "fold_{}.parquet"):
-            run.log_artifact(plan.folder / pattern.format(plan.index))
+        write_fold(plan.folder, record, rows, build_baseline_rows(rows, baselines.probabilities, config))
+        for path in (fold_path(plan.folder, plan.index), rows_path(plan.folder, plan.index)):
+            run.log_artifact(path)
     shutil.rmtree(plan.run_folder, ignore_errors=True)
 
 
@@ -211,5 +189,3 @@ def _callbacks(
 ) -> list[Callback]:
     callbacks: list[Callback] = [EpochTracker(run, data.feature_names, prefix)] if run.active else []
     return callbacks if report is None else [*callbacks, EpochReport(report, before)]
-
-

@@ -79,5 +79,7 @@ def find_suspicious(data: PreparedData, measures: list[SeriesMeasures]) -> dict[
     found = suspicious_features(data.feature_names, np.concatenate(features), np.concatenate(moves))
     if found:
         named = ", ".join(f"{name} ({value:+.2f})" for name, value in found.items())
-        warnings.warn(f"features that may know the future, by rank correlation with it: {named}", stacklevel=2)
+        warnings.warn(
+            f"features that may know the future, by rank correlation with it: {named}", stacklevel=2
+        )
     return found

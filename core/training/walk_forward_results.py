@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 SOURCE_COLUMNS = ("attention", "ensemble", "similarity", "mc_dropout")
 CONFIDENCE_COLUMNS = (*SOURCE_COLUMNS, "raw", "mix", "temperature", "platt", "isotonic", "confidence")
 KEY_COLUMNS = ("fold", "instrument", "timeframe", "ts", "task")
-_CATEGORIES = ("segment", "instrument", "timeframe", "task", "baseline")
+CATEGORIES = ("segment", "instrument", "timeframe", "task", "baseline")
 
 
 class ResultsError(InputError):
@@ -152,7 +152,12 @@ class WalkForwardResult:
             "name": self.config.name,
             **{key: self.plan[key] for key in ("scheme", "test_step", "baselines", "series")},
             "folds": [
-                {"index": fold.index, "borders": fold.borders.to_dict(), "rows": fold.rows, "skipped": fold.skipped}
+                {
+                    "index": fold.index,
+                    "borders": fold.borders.to_dict(),
+                    "rows": fold.rows,
+                    "skipped": fold.skipped,
+                }
                 for fold in self.folds
             ],
             "summary": self.summary,
@@ -295,7 +300,9 @@ def fold_path(folder: Path, k: int) -> Path:
 def _read_table(folder: Path, path: Path, record: Mapping[str, Any]) -> pa.Table:
     if not path.is_file() or _sha256(path) != record["files"].get(path.name):
         raise ResultsError(
-            f"{path.name} as it was written", f"other content in {folder}", "delete the fold's files and run again"
+            f"{path.name} as it was written",
+            f"other content in {folder}",
+            "delete the fold's files and run again",
         )
     return pyarrow.parquet.read_table(path)
 
@@ -304,7 +311,7 @@ def _frame(tables: list[pa.Table]) -> pd.DataFrame:
     # Concatenated in Arrow, where folds with different dictionaries are unified without decoding them.
     whole = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     frame = whole.to_pandas()
-    for name in _CATEGORIES:
+    for name in CATEGORIES:
         if name in frame and frame[name].dtype != "category":
             frame[name] = frame[name].astype("category")
     return frame

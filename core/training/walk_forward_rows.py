@@ -17,32 +17,38 @@ from core.training.walk_forward_measures import SeriesMeasures
 from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS
 
 
-def _rows(
-    plan: FoldPlan,
+def build_rows(
+    fold: int,
     data: PreparedData,
     config: Config,
-    windows: LastBarWindows,
     scores: ConfidentScores,
     confidence: dict[str, TaskConfidence],
     limit: float,
-    measured: _Measured,
+    measures: list[SeriesMeasures],
 ) -> pd.DataFrame:
+    """The model's rows: one per labelled window and task, tasks after each other.
+
+    Parameters
+    ----------
+    limit
+        Distance beyond which a window is out of distribution.
+    """
     widest = max(len(task.classes) for task in config.tasks)
-    which, bar = scores.rows.T
+    which = scores.rows[:, 0]
     names = {
         "instrument": np.array([series.instrument for series in data.series], dtype=object)[which],
         "timeframe": np.array([series.timeframe for series in data.series], dtype=object)[which],
     }
-    regime_now = np.array([measured.regime_now[s][b] for s, b in scores.rows], dtype=np.int8)
+    regime_now = np.array([measures[s].regime_now[b] for s, b in scores.rows], dtype=np.int8)
     tables = []
     for task in config.tasks:
         outputs = scores.tasks[task.name]
         known = outputs.labels >= 0
         ahead = np.full(len(which), MISSING, dtype=np.int8)
-        if task.name in measured.labels_ahead[0]:
-            ahead[:] = [measured.labels_ahead[s][task.name][b] for s, b in scores.rows]
+        if task.name in measures[0].labels_ahead:
+            ahead[:] = [measures[s].labels_ahead[task.name][b] for s, b in scores.rows]
         columns: dict[str, Any] = {
-            "fold": np.full(len(which), plan.index, dtype=np.int16),
+            "fold": np.full(len(which), fold, dtype=np.int16),
             "segment": np.full(len(which), "test", dtype=object),
             **names,
             "ts": pd.DatetimeIndex(scores.times, tz="UTC"),
@@ -59,14 +65,14 @@ def _rows(
     return _categorised(pd.concat(tables, ignore_index=True))
 
 
-def _baseline_rows(
+def build_baseline_rows(
     rows: pd.DataFrame, forecasts: dict[str, dict[str, np.ndarray]], config: Config
 ) -> pd.DataFrame:
-    keys = ["fold", "instrument", "timeframe", "ts", "task"]
+    """The baselines' rows, each baseline in the order of `rows`, from task -> baseline -> (n, C)."""
     widest = max(len(task.classes) for task in config.tasks)
     tables = []
     for task in config.tasks:
-        mine = rows.loc[(rows["task"] == task.name).to_numpy(), keys]
+        mine = rows.loc[(rows["task"] == task.name).to_numpy(), list(KEY_COLUMNS)]
         for name, probabilities in forecasts[task.name].items():
             tables.append(mine.assign(baseline=name, **_wide("p", probabilities, widest)))
     return _categorised(pd.concat(tables, ignore_index=True))
@@ -111,5 +117,4 @@ def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]
 
 
 def _categorised(table: pd.DataFrame) -> pd.DataFrame:
-    names = [name for name in ("segment", "instrument", "timeframe", "task", "baseline") if name in table]
-    return table.astype({name: "category" for name in names})
+    return table.astype({name: "category" for name in CATEGORIES if name in table})

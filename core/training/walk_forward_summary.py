@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,9 @@ def summarise(rows: pd.DataFrame, baselines: pd.DataFrame, config: Config) -> di
         }
         if task.label == "regime":
             ahead = mine.assign(label=mine["label_ahead"])
-            entry["wholly_ahead"] = _score(ahead, forecasts, every, task, ranked=False)
+            # Such a label reaches further than the row's own, and so must the bootstrap's blocks.
+            stretch = config.labels.regime_window / config.labels.regime_lead
+            entry["wholly_ahead"] = _score(ahead, forecasts, every, task, ranked=False, stretch=stretch)
         summary[task.name] = entry
     return summary
 
@@ -79,7 +82,12 @@ def _distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
 
 
 def _score(
-    rows: pd.DataFrame, forecasts: dict[str, np.ndarray], chosen: np.ndarray, task: TaskConfig, ranked: bool
+    rows: pd.DataFrame,
+    forecasts: dict[str, np.ndarray],
+    chosen: np.ndarray,
+    task: TaskConfig,
+    ranked: bool,
+    stretch: float = 1.0,
 ) -> dict[str, Any] | None:
     chosen = chosen & (rows["label"].to_numpy() >= 0)
     if not chosen.any():
@@ -95,14 +103,16 @@ def _score(
     confidence = np.where(np.isfinite(confidence), confidence, model.max(axis=1)).clip(0, 1)
     losses = log_losses(model, labels)
     span = label_span(times, rows["label_end"].to_numpy("datetime64[us]"))
-    bootstrap = BlockBootstrap.over(times, block_length(times, span, losses), RESAMPLES)
+    bootstrap = BlockBootstrap.over(times, block_length(times, math.ceil(stretch * span), losses), RESAMPLES)
 
     def scores(probabilities: np.ndarray, stated: np.ndarray | None, rank: bool = False) -> dict[str, Any]:
         arguments = probabilities, labels, prior, stated
         values = score_task(*arguments).to_dict()
         intervals = score_intervals(*arguments, bootstrap=bootstrap, ranked=rank)
         entry: dict[str, Any] = {name: _interval(found) for name, found in intervals.items()}
-        entry |= {name: {"value": values[name], "low": None, "high": None} for name in _RANKED if name not in entry}
+        entry |= {
+            name: {"value": values[name], "low": None, "high": None} for name in _RANKED if name not in entry
+        }
         return entry | {"confusion": values["confusion"]}
 
     floor = perfect_model_ece(confidence)
@@ -129,7 +139,9 @@ def _score(
     for name, every in forecasts.items():
         probabilities = every[chosen]
         difference = paired_difference(losses, log_losses(probabilities, labels), bootstrap)
-        block["baselines"][name] = scores(probabilities, None) | {"model_minus_baseline": _interval(difference)}
+        block["baselines"][name] = scores(probabilities, None) | {
+            "model_minus_baseline": _interval(difference)
+        }
     return block
 
 

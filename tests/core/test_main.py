@@ -20,6 +20,7 @@ TINY = [
     "training.threads=1",
     "data.timeframes=[1d]",
 ]
+PREDICT = ["predict", "--instrument", "AAA", "--timeframe", "1d"]
 
 
 @pytest.fixture

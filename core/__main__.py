@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from core.errors import InputError
+from core.text_output import (
+    show_evaluation,
+    show_ingest,
+    show_prediction,
+    show_training,
+    show_walk_forward,
+    table,
+)
 
 if TYPE_CHECKING:
     from core.data.ingest import IngestReport
@@ -179,6 +187,34 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     ).to_dict()
 
 
+def _walk_forward(options: argparse.Namespace) -> dict[str, Any]:
+    from core.bundle import check_name
+    from core.config import load_config
+    from core.data.store import BarStore
+    from core.training.pipeline import read_bars
+    from core.training.walk_forward import run_walk_forward
+
+    config = load_config(options.config, options.set)
+    if options.instrument:
+        data = config.data.model_copy(update={"instruments": options.instrument})
+        config = config.model_copy(update={"data": data})
+    name = options.name or config.name
+    check_name(name)
+    store = BarStore()
+    folder = options.out or store.home / "walk_forward" / name
+    result = run_walk_forward(
+        read_bars(store, config),
+        config,
+        folder,
+        folds=options.folds,
+        scheme=options.scheme,
+        test_step=options.test_step,
+        progress=_progress("walk-forward"),
+        track_home=store.home,
+    )
+    return {"name": name, "folder": str(folder), "folds": len(result.folds), "summary": result.summary}
+
+
 def _predictor(model: str | None):
     from core.bundle import find_model, load_bundle
     from core.data.store import BarStore
@@ -202,33 +238,6 @@ def _progress(name: str):
     return advance
 
 
-def _table(rows: list[dict[str, Any]], empty: str) -> str:
-    return pd.DataFrame(rows).to_string(index=False) if rows else empty
-
-
-def _show_prediction(result: dict[str, Any]) -> str:
-    lines = [
-        f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
-        f"model {result['model_name']} {result['model_version']}, {result['latency_ms']:.0f} ms"
-        + (", UNLIKE ITS TRAINING DATA" if result["out_of_distribution"] else ""),
-    ]
-    for name, task in result["tasks"].items():
-        shares = "  ".join(
-            f"{label} {100 * p:.0f}%" for label, p in zip(task["classes"], task["probabilities"], strict=True)
-        )
-        lines.append(f"{name:<11}{shares}")
-    return "\n".join(lines)
-
-
-def _show_evaluation(result: dict[str, Any]) -> str:
-    rows = [
-        {"task": task, "who": who, "rows": scores["rows"], **{k: v for k, v in values.items()}}
-        for task, scores in result["tasks"].items()
-        for who, values in [("model", scores["model"]), *scores["baselines"].items()]
-    ]
-    return _table(rows, "no rows to score").replace("NaN", "-")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core",
@@ -242,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, show=show)
         return added
 
-    ingest = command("ingest", _ingest, _show_ingest, "Read bars from CSV or Parquet files into the store.")
+    ingest = command("ingest", _ingest, show_ingest, "Read bars from CSV or Parquet files into the store.")
     ingest.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     ingest.add_argument("--bundled", action="store_true", help="the five stocks and two indices that ship")
     ingest.add_argument("--if-empty", action="store_true", help="do nothing when the store holds bars")
@@ -250,53 +259,44 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--timeframe", help="1m 5m 15m 30m 1h 4h 1d 1w; guessed from the spacing without it")
     ingest.add_argument("--timezone", help="zone of times without an offset, such as UTC or Europe/Athens")
 
-    command("series", _series, lambda r: _table(r["series"], "The store is empty."), "List stored series.")
+    command("series", _series, lambda r: table(r["series"], "The store is empty."), "List stored series.")
 
-    train = command("train", _train, _show_training, "Train a model on stored bars and write its bundle.")
+    train = command("train", _train, show_training, "Train a model on stored bars and write its bundle.")
     train.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="training.epochs=5")
     train.add_argument("--name", help="the model's name")
     train.add_argument("--out", type=Path, help="bundle folder; default LOOKBACK_HOME/models/NAME")
     train.add_argument("--fresh", action="store_true", help="ignore an interrupted run of the same name")
 
-    command("models", _models, lambda r: _table(r["models"], "No model."), "List models that can be used.")
+    command("models", _models, lambda r: table(r["models"], "No model."), "List models that can be used.")
 
-    predict = command("predict", _predict, _show_prediction, "Predict at the close of one bar.")
+    predict = command("predict", _predict, show_prediction, "Predict at the close of one bar.")
     predict.add_argument("--instrument", required=True)
     predict.add_argument("--timeframe", required=True)
     predict.add_argument("--at", metavar="TIME", help="bar open, UTC; the last bar at or before it")
     predict.add_argument("--model", metavar="NAME")
 
-    evaluate = command("evaluate", _evaluate, _show_evaluation, "Score a model beside its baselines.")
+    evaluate = command("evaluate", _evaluate, show_evaluation, "Score a model beside its baselines.")
     evaluate.add_argument("--model", metavar="NAME")
     evaluate.add_argument("--from", dest="start", metavar="TIME", help="default: the test segment's start")
     evaluate.add_argument("--to", dest="end", metavar="TIME")
     evaluate.add_argument("--instrument")
+
+    walk = command(
+        "walk-forward",
+        _walk_forward,
+        show_walk_forward,
+        "Train and score fold after fold, each on what came after it; goes on after a kill.",
+    )
+    walk.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
+    walk.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    walk.add_argument("--folds", type=int, default=5)
+    walk.add_argument("--scheme", choices=("expanding", "rolling"), default="expanding")
+    walk.add_argument("--instrument", action="append", help="only this one; may be repeated")
+    walk.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
+    walk.add_argument("--name", help="name of the results; default the configuration's")
+    walk.add_argument("--out", type=Path, help="folder; default LOOKBACK_HOME/walk_forward/NAME")
     return parser
-
-
-def _show_ingest(result: dict[str, Any]) -> str:
-    if "skipped" in result:
-        return f"Nothing to do: {result['skipped']}."
-    lines = []
-    for report in result["files"]:
-        lines.append(
-            f"{report['name']}: {report['rows']:,} rows read, {report['inserted']:,} bars new, "
-            f"{report['updated']:,} written over, {report['dropped']:,} dropped"
-        )
-        lines += [f"  note: {note}" for note in report["notes"]]
-        lines += [
-            "  {instrument} {timeframe}: {verdict}, {check}: {detail}".format(**found)
-            for found in report["findings"]
-        ]
-    return "\n".join(lines)
-
-
-def _show_training(result: dict[str, Any]) -> str:
-    lines = [f"Model {result['name']} {result['version']} written to {result['folder']}"]
-    for segment, scores in result["metrics"]["segments"].items():
-        lines += ["", f"{segment}:", _show_evaluation({"tasks": scores})]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -82,4 +82,7 @@ def choose_folds(
 def _instant(pooled: np.ndarray, share: float) -> pd.Timestamp:
     if not len(pooled):
         raise ConfigError("bars to part into folds", "none", "ingest some first")
-    return pd.Timestamp(pooled[min(int(share * len(pooled)), len(pooled) - 1)], tz="UTC")
+    place = min(round(share * len(pooled)), len(pooled) - 1)
+    instant = pd.Timestamp(pooled[place], tz="UTC")
+    assert isinstance(instant, pd.Timestamp)
+    return instant

@@ -44,6 +44,9 @@ def train_bundle(store: BarStore, config: Config, folder: Path, *, resume: bool 
     data = prepare(read_bars(store, config), config)
     run = store.home / "runs" / config.name
     result = train(data, config, run, resume=resume)
+    if not result.primary:
+        # One process of several: the first of them measures and writes.
+        raise SystemExit(0)
     bundle = assemble_bundle(data, config, result)
     saved = save_bundle(bundle, folder)
     shutil.rmtree(run)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 
 from core.config import Config
 
@@ -113,7 +113,7 @@ class TrackedRun:
             logger.warning("MLflow stopped recording (%s); the run goes on untracked", _first_line(error))
 
 
-class EpochTracker(Callback):
+class EpochTracker(Checkpoint):
     """Sends every epoch's losses and feature importance to a tracked run.
 
     Parameters
@@ -122,6 +122,10 @@ class EpochTracker(Callback):
         Of the features, in the model's order.
     prefix
         Put before every metric's name.
+
+    Notes
+    -----
+    A `Checkpoint` because Lightning calls those after the module has written the epoch's line; others before.
     """
 
     def __init__(self, run: TrackedRun, names: tuple[str, ...], prefix: str = "") -> None:

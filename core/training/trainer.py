@@ -157,14 +157,17 @@ def _fit(
     callbacks: Sequence[Callback],
 ) -> bool:
     training = config.training
-    checkpoint = ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(BEST).stem,
-        monitor=MONITOR,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    # Lightning's own save_last writes only when the best improves, and a resumed run would repeat the rest.
+    checkpoints = [
+        ModelCheckpoint(
+            dirpath=folder,
+            filename=Path(name).stem,
+            monitor=monitor,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in ((BEST, MONITOR), (LAST, None))
+    ]
     stopping = EarlyStopping(MONITOR, patience=training.patience, check_on_train_epoch_end=True)
     with _quiet_lightning():
         try:
@@ -175,7 +178,7 @@ def _fit(
                 max_epochs=training.epochs,
                 accumulate_grad_batches=training.accumulate,
                 gradient_clip_val=training.gradient_clip,
-                callbacks=[checkpoint, stopping, *([RunProgress()] if progress else []), *callbacks],
+                callbacks=[*checkpoints, stopping, *([RunProgress()] if progress else []), *callbacks],
                 default_root_dir=folder,
                 logger=False,
                 enable_progress_bar=False,

@@ -1,7 +1,7 @@
 """Walk-forward evaluation: one model per fold, each scored on what came after it.
 
-A walk-forward lives in a folder and can be killed at any moment: finished folds are kept, an unfinished one goes
-on from its last checkpoint.
+A walk-forward lives in a folder and can be killed at any moment: finished folds are kept, an unfinished one
+goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 import pandas as pd
 
 from core.config import Config
@@ -193,7 +192,7 @@ def _run_folds(
 
 def _on_ray(bars: BarsBySeries, config: Config, todo: list[FoldPlan]) -> Iterator[None]:
     """Yields once per fold finished, in whatever order."""
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
 
     started = not ray.is_initialized()
     if started:
@@ -242,8 +241,15 @@ def _summarise(folder: Path, config: Config, folds: int, track_home: Path | None
 def _data_fingerprint(bars: BarsBySeries) -> str:
     digest = hashlib.sha256()
     for key, frame in sorted(bars.items()):
-        digest.update(f"{series_key(*key)} {','.join(map(str, frame.columns))}".encode())
-        digest.update(np.asarray(pd.util.hash_pandas_object(frame, index=False)).tobytes())
+        digest.update(f"{series_key(*key)} {len(frame)}".encode())
+        digest.update(frame["ts"].to_numpy(dtype="datetime64[us]").tobytes())
+        for column in frame.columns.drop(["instrument", "timeframe", "ts"]):
+            values = frame[column]
+            numeric = pd.api.types.is_numeric_dtype(values)
+            digest.update(str(column).encode())
+            digest.update(
+                values.to_numpy(float).tobytes() if numeric else "\0".join(map(str, values)).encode()
+            )
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import pandas as pd
 from lightning.pytorch.callbacks import Callback
 
@@ -119,7 +120,7 @@ def run_fold(
         record = FoldRecord(
             index=plan.index,
             borders=plan.borders,
-            rows={task.name: int((rows["task"] == task.name).sum()) for task in config.tasks},
+            rows={task.name: int(np.sum(rows["task"] == task.name)) for task in config.tasks},
             audit=audit,
             skipped=skipped,
             suspicious=suspicious,

@@ -223,7 +223,7 @@ def read_plan(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     plan = _read_json(path)
-    version = plan.get("format_version") if isinstance(plan, Mapping) else None
+    version = plan.get("format_version") if isinstance(plan, dict) else None
     needed = {"config", "borders", "fingerprint", "scheme", "test_step", "baselines", "series"}
     if version != FORMAT_VERSION or not needed <= set(plan):
         raise ResultsError(

@@ -86,7 +86,7 @@ def _state(outputs: ConfidentOutputs, fitted: TaskConfidence | None, widest: int
         warnings.warn("a task has too few calibrate rows to state a confidence", stacklevel=3)
         probabilities = outputs.probabilities
         unknown = np.full(n, np.nan, dtype=np.float32)
-        stated = dict.fromkeys(("mix", "temperature", "platt", "isotonic", "confidence"), unknown)
+        stated = {name: unknown for name in ("mix", "platt", "isotonic", "confidence")}
         stated["temperature"] = probabilities.max(axis=1)
         size, covered = np.full(n, MISSING), np.zeros(n, dtype=bool)
     else:
@@ -105,7 +105,7 @@ def _state(outputs: ConfidentOutputs, fitted: TaskConfidence | None, widest: int
     columns |= _wide("p", probabilities, widest) | _wide("u", outputs.probabilities, widest)
     columns["head_confidence"] = outputs.head_confidence
     columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCE_COLUMNS)}
-    columns |= {"raw": outputs.raw, **stated}
+    columns |= {"raw": outputs.raw} | stated
     columns = {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
     return columns | {"set_size": size.astype(np.int8), "covered": covered}
 

@@ -45,9 +45,10 @@ def summarise(rows: pd.DataFrame, baselines: pd.DataFrame, config: Config) -> di
     baseline_tasks = baselines["task"].to_numpy(object)
     row_tasks = rows["task"].to_numpy(object)
     for task in config.tasks:
-        mine = rows[row_tasks == task.name]
-        forecasts = _by_baseline(baselines[baseline_tasks == task.name], mine, len(task.classes))
-        folds = mine["fold"].to_numpy()
+        mine = rows.loc[row_tasks == task.name]
+        others = baselines.loc[baseline_tasks == task.name]
+        forecasts = _by_baseline(others, mine, len(task.classes))
+        folds = np.asarray(mine["fold"])
         every = np.ones(len(mine), dtype=bool)
         entry: dict[str, Any] = {
             "classes": list(task.classes),
@@ -69,7 +70,7 @@ def _by_baseline(baselines: pd.DataFrame, rows: pd.DataFrame, classes: int) -> d
     forecasts = {}
     names = baselines["baseline"].to_numpy(object)
     for name in dict.fromkeys(names):
-        part = baselines[names == name]
+        part = baselines.loc[names == name]
         for key in ("fold", "ts"):
             assert np.array_equal(part[key].to_numpy(), rows[key].to_numpy())
         forecasts[str(name)] = _distribution(part, "p", classes)
@@ -89,10 +90,10 @@ def _score(
     ranked: bool,
     stretch: float = 1.0,
 ) -> dict[str, Any] | None:
-    chosen = chosen & (rows["label"].to_numpy() >= 0)
+    chosen = chosen & np.asarray(rows["label"] >= 0)
     if not chosen.any():
         return None
-    rows = rows[chosen]
+    rows = rows.loc[chosen]
     classes = len(task.classes)
     labels = rows["label"].to_numpy().astype(np.int64)
     times = rows["ts"].to_numpy("datetime64[us]")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,7 +27,7 @@ def test_test_segments_follow_each_other_and_hold_equal_shares_of_all_bars(schem
     folds = choose_folds(times, SPLIT, 5, scheme)
     pooled = np.concatenate(times)
     assert folds[-1].test_end is None
-    for before, after in zip(folds, folds[1:], strict=False):
+    for before, after in pairwise(folds):
         assert before.test_end == after.calibrate_end
         share = ((pooled >= _naive(before.calibrate_end)) & (pooled < _naive(before.test_end))).mean()
         assert share == pytest.approx(0.1, abs=2 / len(pooled))
@@ -72,7 +74,8 @@ def test_purging_leaves_the_rows_that_purgedcv_leaves(reach):
         after_train = history[times[labelled[history]] >= _naive(fold.train_end)]
         assert np.array_equal(np.flatnonzero(segments == CALIBRATE), labelled[after_train])
         # The same rule at train's end, where purgedcv knows no border.
-        assert np.flatnonzero(segments == TRAIN)[-1] + reach + 1 == np.searchsorted(times, _naive(fold.train_end))
+        last = np.flatnonzero(segments == TRAIN)[-1]
+        assert last + reach + 1 == np.searchsorted(times, _naive(fold.train_end))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -91,7 +91,11 @@ def test_har_knows_nothing_of_a_series_without_terciles_and_survives_json():
     train = volatility_rows()
     fitted = Har.fit(train, train)
     unknown = VolatilityRows(
-        **{name: getattr(train, name) for name in VolatilityRows.__dataclass_fields__ if name not in ("low", "high")},
+        **{
+            name: getattr(train, name)
+            for name in VolatilityRows.__dataclass_fields__
+            if name not in ("low", "high")
+        },
         low=np.full(len(train.labels), np.nan),
         high=np.full(len(train.labels), np.nan),
     )

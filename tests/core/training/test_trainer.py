@@ -165,6 +165,15 @@ def test_training_stops_after_patience_epochs_without_progress_and_stays_stopped
     assert len(train(data, config, tmp_path, progress=False).history) == len(result.history)
 
 
+def test_epochs_that_brought_no_progress_are_kept_for_a_resumed_run(tmp_path):
+    data = planted_data(bars=900, shuffled=True)
+    config = short_config(training={"epochs": 40, "patience": 3, "learning_rate": 0.03, "warmup_epochs": 0.0})
+    whole = train(data, config, tmp_path, progress=False)
+    before = (tmp_path / "last.ckpt").stat().st_mtime_ns
+    same_numbers(train(data, config, tmp_path, progress=False).history, whole.history)
+    assert (tmp_path / "last.ckpt").stat().st_mtime_ns == before
+
+
 def test_fewer_windows_than_a_batch_still_train(tmp_path):
     config = short_config(training={"epochs": 2, "batch_size": 512, "accumulate": 8, "warmup_epochs": 0.0})
     result = train(DATA, config, tmp_path, progress=False)

@@ -1,4 +1,4 @@
-"""A small market with a two-class label column, and the configuration of a model that trains on it in seconds."""
+"""A small market with a two-class label column, and a model that trains on it in seconds."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run test check format chromium train clean
+.PHONY: run test check format chromium train mlflow clean
 
 run: .venv/.app
 	$(BIN)/python -m core ingest --bundled --if-empty
@@ -23,6 +23,9 @@ format: .venv/.tests
 train: .venv/.app
 	$(BIN)/python -m core ingest --bundled --if-empty
 	$(BIN)/python -m core train --config assets/bundled.yaml --out assets/model
+
+mlflow: .venv/.app
+	$(BIN)/python -m core mlflow
 
 chromium:
 	@sh .ci/chromium

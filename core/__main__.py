@@ -215,6 +215,19 @@ def _walk_forward(options: argparse.Namespace) -> dict[str, Any]:
     return {"name": name, "folder": str(folder), "folds": len(result.folds), "summary": result.summary}
 
 
+def _mlflow(options: argparse.Namespace) -> dict[str, Any]:
+    import subprocess
+
+    from core.data.store import home_folder
+    from core.training.tracking import tracking_uri
+
+    uri = tracking_uri(home_folder())
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise InputError("a tracked run", f"no {uri}", "train first: python -m core train")
+    arguments = ["ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(options.port)]
+    return {"uri": uri, "exit_code": subprocess.run([sys.executable, "-m", "mlflow", *arguments]).returncode}
+
+
 def _predictor(model: str | None):
     from core.bundle import find_model, load_bundle
     from core.data.store import BarStore
@@ -281,6 +294,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--from", dest="start", metavar="TIME", help="default: the test segment's start")
     evaluate.add_argument("--to", dest="end", metavar="TIME")
     evaluate.add_argument("--instrument")
+
+    mlflow = command(
+        "mlflow", _mlflow, lambda result: f"MLflow's UI over {result['uri']} closed", "Open MLflow's UI."
+    )
+    mlflow.add_argument("--port", type=int, default=5000)
 
     walk = command(
         "walk-forward",

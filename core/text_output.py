@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-
 _SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "ece")
 _DIFFERENCE = "model minus it, log-loss [95%]"
 

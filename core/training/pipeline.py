@@ -21,8 +21,9 @@ from core.models.similarity import RepresentationReference
 from core.models.transformer import MarketTransformer
 from core.training.baselines import Baselines
 from core.training.confident_scoring import fit_confidence, score_with_confidence
-from core.training.evaluation import score_windows
+from core.training.evaluation import SCORES, score_windows
 from core.training.scoring import score_last_bars
+from core.training.tracking import EpochTracker, track_run
 from core.training.trainer import TrainingResult, train
 
 SEGMENTS = {"train": TRAIN, "calibrate": CALIBRATE, "test": TEST}
@@ -33,8 +34,8 @@ REFERENCE_ROWS = 4000
 def train_bundle(store: BarStore, config: Config, folder: Path, *, resume: bool = True) -> Bundle:
     """Train on what `store` holds and write a bundle to `folder`.
 
-    Checkpoints stand in the home folder's ``runs/NAME`` until the bundle is written, so that the same
-    command goes on after a kill.
+    The run is tracked in MLflow. Checkpoints stand in the home folder's ``runs/NAME`` until the bundle is
+    written, so that the same command goes on after a kill.
 
     Raises
     ------
@@ -43,12 +44,16 @@ def train_bundle(store: BarStore, config: Config, folder: Path, *, resume: bool 
     """
     data = prepare(read_bars(store, config), config)
     run = store.home / "runs" / config.name
-    result = train(data, config, run, resume=resume)
-    if not result.primary:
-        # One process of several: the first of them measures and writes.
-        raise SystemExit(0)
-    bundle = assemble_bundle(data, config, result)
-    saved = save_bundle(bundle, folder)
+    with track_run(store.home, config.name, config, {"kind": "train"}) as tracked:
+        callbacks = [EpochTracker(tracked, data.feature_names)] if tracked.active else []
+        result = train(data, config, run, resume=resume, callbacks=callbacks)
+        if not result.primary:
+            # One process of several: the first of them measures and writes.
+            raise SystemExit(0)
+        saved = save_bundle(assemble_bundle(data, config, result), folder)
+        tracked.log_metrics(_final_scores(saved))
+        for path in sorted(folder.iterdir()):
+            tracked.log_artifact(path)
     shutil.rmtree(run)
     return saved
 
@@ -131,4 +136,13 @@ def _training_record(bundle: Bundle, data: PreparedData, result: TrainingResult)
         "history": result.history.to_dict(orient="list"),
         "feature_importance": importance.sort_values(ascending=False).to_dict(),
         "audit": data.audit,
+    }
+
+
+def _final_scores(bundle: Bundle) -> dict[str, float]:
+    return {
+        f"{segment}/{task}/{score}": values["model"][score]
+        for segment, tasks in bundle.metrics["segments"].items()
+        for task, values in tasks.items()
+        for score in SCORES
     }

@@ -4,5 +4,5 @@ import os
 
 __version__ = "0.1.0"
 
-# Waiting threads that spin starve each other as soon as anything else runs; read when torch is first imported.
+# Waiting threads that spin starve each other once anything else runs; torch reads this at its import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -24,6 +24,7 @@ UNKNOWN = 0
 """Index of an instrument or timeframe the model was not trained on; known ones count from 1."""
 
 INPUT_CENTRE, INPUT_SPREAD = 50.0, 25.0
+CONTEXT_SPREAD = 0.3
 
 NeedAttention = Literal["last", "full"] | None
 
@@ -265,7 +266,8 @@ class MarketTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
+                # As large as a projected feature, so that layers can tell series apart from the first step.
+                nn.init.normal_(module.weight, std=CONTEXT_SPREAD)
         nn.init.normal_(self.position, std=0.02)
         shrink = 1 / math.sqrt(2 * len(self.blocks))
         with torch.no_grad():

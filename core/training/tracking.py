@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
@@ -187,13 +188,13 @@ def _open_run(home: Path, name: str, tags: Mapping[str, str], run_id: str | None
         os.environ.setdefault(key, value)
     uri = tracking_uri(home)
     try:
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         # Seconds to import, and only training pays them.
         from mlflow import MlflowClient
 
         for noisy in _LOGGERS:
             logging.getLogger(noisy).setLevel(logging.WARNING)
+        if uri.startswith("sqlite:///"):
+            _make_tables(Path(uri.removeprefix("sqlite:///")))
         client = MlflowClient(uri)
         experiment = _experiment(client, home, uri)
         if run_id is not None and _continue(client, run_id):
@@ -206,6 +207,20 @@ def _open_run(home: Path, name: str, tags: Mapping[str, str], run_id: str | None
             "MLflow's store at %s cannot be used (%s); the run goes on untracked", uri, _first_line(error)
         )
         return TrackedRun()
+
+
+def _make_tables(database: Path) -> None:
+    """Build the store aside and rename it: two processes at once, or a kill, would leave half of it."""
+    from mlflow import MlflowClient
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(database.with_name(f".{database.name}.lock")):
+        if database.is_file():
+            return
+        staging = database.with_name(f".{database.name}.new")
+        staging.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{staging}").search_experiments()
+        staging.replace(database)
 
 
 def _experiment(client: Any, home: Path, uri: str) -> str:

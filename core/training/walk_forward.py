@@ -15,6 +15,7 @@ from typing import Any
 
 import filelock
 import pandas as pd
+import torch
 
 from core.config import Config
 from core.data.assembly import BarsBySeries, select_series, series_key
@@ -199,8 +200,15 @@ def _on_ray(bars: BarsBySeries, config: Config, todo: list[FoldPlan]) -> Iterato
         ray.init(include_dashboard=False, log_to_driver=False)
     try:
         shared = ray.put(dict(bars))
-        work = ray.remote(num_cpus=1, num_gpus=_gpu_share(ray))(run_fold)
-        pending = [work.remote(shared, config, job) for job in todo]
+        # As many threads as in this process: sums in another order would round otherwise.
+        threads = torch.get_num_threads()
+        resources = ray.cluster_resources()
+        work = ray.remote(
+            num_cpus=min(threads, int(resources.get("CPU", 1))),
+            # Folds take turns on a GPU rather than share its memory.
+            num_gpus=1 if resources.get("GPU", 0) >= 1 else 0,
+        )(_run_fold_elsewhere)
+        pending = [work.remote(shared, config, job, threads) for job in todo]
         while pending:
             ready, pending = ray.wait(pending, num_returns=1)
             ray.get(ready)
@@ -210,9 +218,9 @@ def _on_ray(bars: BarsBySeries, config: Config, todo: list[FoldPlan]) -> Iterato
             ray.shutdown()
 
 
-def _gpu_share(ray: Any) -> float:
-    # Folds take turns on a GPU rather than share its memory.
-    return 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
+def _run_fold_elsewhere(bars: BarsBySeries, config: Config, job: FoldPlan, threads: int) -> None:
+    torch.set_num_threads(threads)
+    run_fold(bars, config, job)
 
 
 def _summarise(folder: Path, config: Config, folds: int, track_home: Path | None) -> None:

@@ -146,6 +146,34 @@ class WalkForwardResult:
     summary: dict[str, Any]
     plan: dict[str, Any]
 
+    def table(self) -> list[dict[str, Any]]:
+        """One line per task, scope ("pooled", "fold 0", "wholly ahead") and forecaster, the model first.
+
+        ``log_loss`` and ``accuracy`` with their intervals' ends; ``difference``, ``low`` and ``high`` of the
+        model's log-loss minus the baseline's; ``ece`` and, for the model, ``perfect_ece_p95``.
+        """
+        lines = []
+        for task, entry in self.summary.items():
+            scopes = {"pooled": entry["pooled"], "wholly ahead": entry.get("wholly_ahead")}
+            scopes |= {f"fold {k}": block for k, block in enumerate(entry["folds"])}
+            for scope, block in scopes.items():
+                if block is None:
+                    continue
+                who = {"model": block["model"], "uncalibrated": block["uncalibrated"], **block["baselines"]}
+                for name, scores in who.items():
+                    line = {"task": task, "scope": scope, "who": name, "rows": block["rows"]}
+                    for score in ("log_loss", "accuracy"):
+                        found = scores[score]
+                        line |= {score: found["value"]}
+                        line |= {f"{score}_{end}": found[end] for end in ("low", "high")}
+                    difference = scores.get("model_minus_baseline", {})
+                    line |= {"difference": difference.get("value")}
+                    line |= {end: difference.get(end) for end in ("low", "high")}
+                    line |= {"ece": scores["ece"]["value"]}
+                    line |= {"perfect_ece_p95": block["perfect_ece"]["p95"] if name == "model" else None}
+                    lines.append(line)
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without rows."""
         return {

@@ -55,7 +55,7 @@ def build_rows(
             "task": np.full(len(which), task.name, dtype=object),
             "label": outputs.labels.astype(np.int8),
             "label_end": pd.DatetimeIndex(outputs.label_ends, tz="UTC"),
-            **_state(outputs, confidence.get(task.name), widest),
+            **_state(task.name, outputs, confidence.get(task.name), widest),
             "distance": scores.distance.astype(np.float32),
             "out_of_distribution": scores.distance > limit,
             "regime_now": regime_now,
@@ -78,12 +78,14 @@ def build_baseline_rows(
     return _categorised(pd.concat(tables, ignore_index=True))
 
 
-def _state(outputs: ConfidentOutputs, fitted: TaskConfidence | None, widest: int) -> dict[str, np.ndarray]:
+def _state(
+    task: str, outputs: ConfidentOutputs, fitted: TaskConfidence | None, widest: int
+) -> dict[str, np.ndarray]:
     n = len(outputs.labels)
     logits = outputs.logits.astype(np.float64)
     columns = _wide("logit", outputs.logits, widest)
     if fitted is None:
-        warnings.warn("a task has too few calibrate rows to state a confidence", stacklevel=3)
+        warnings.warn(f"{task}: too few calibrate rows to state a confidence", stacklevel=3)
         probabilities = outputs.probabilities
         unknown = np.full(n, np.nan, dtype=np.float32)
         stated = {name: unknown for name in ("mix", "platt", "isotonic", "confidence")}

@@ -48,9 +48,9 @@ def test_on_random_walks_and_shuffled_labels_nobody_beats_the_prior(chance, task
 
 
 def test_scores_before_a_bar_are_bit_identical_when_later_bars_change(tmp_path):
-    bars = market(1100)
+    bars = market(1300)
     config = tiny_config(training={"epochs": 1})
-    cut = pd.Timestamp(bars["AAA", "1d"]["ts"].iloc[850])
+    cut = pd.Timestamp(bars["AAA", "1d"]["ts"].iloc[1000])
     rng = np.random.default_rng(5)
     changed = {}
     for key, frame in bars.items():

@@ -1,5 +1,7 @@
 import logging
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -76,6 +78,15 @@ def test_an_unreachable_store_is_a_warning_and_the_run_goes_on(uri, tmp_path, mo
         run.log_metrics({"loss": 1.0})
         assert not run.active
     assert "untracked" in caplog.text
+
+
+def test_processes_that_start_together_share_one_whole_store(tmp_path):
+    script = (
+        "import sys; from core.training.tracking import track_run; from tests.conftest import small_config\n"
+        "with track_run(sys.argv[1], 'both', small_config()) as run: assert run.active"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(2)]
+    assert [process.wait() for process in started] == [0, 0]
 
 
 def test_a_store_that_fails_midway_is_a_warning_once(caplog):

@@ -152,6 +152,18 @@ def test_the_summary_s_scores_are_those_scikit_learn_finds_in_the_rows(finished)
     json.dumps(result.to_dict(), allow_nan=False)
 
 
+def test_the_table_says_what_the_summary_says(finished):
+    _, result, _, _ = finished
+    table = pd.DataFrame(result.table()).set_index(["task", "scope", "who"])
+    assert table.index.is_unique
+    line, block = table.loc[("volatility", "fold 1", "har")], result.summary["volatility"]["folds"][1]
+    assert line["difference"] == block["baselines"]["har"]["model_minus_baseline"]["value"]
+    assert line["difference"] == pytest.approx(
+        table.loc[("volatility", "fold 1", "model"), "log_loss"] - line["log_loss"]
+    )
+    assert ("regime", "wholly ahead", "model") in table.index
+
+
 def test_har_and_trees_beat_the_prior_where_volatility_clusters(finished):
     scores = finished[1].summary["volatility"]["pooled"]["baselines"]
     for name in ("har", "lightgbm"):

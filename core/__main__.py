@@ -212,7 +212,13 @@ def _walk_forward(options: argparse.Namespace) -> dict[str, Any]:
         progress=_progress("walk-forward"),
         track_home=store.home,
     )
-    return {"name": name, "folder": str(folder), "folds": len(result.folds), "summary": result.summary}
+    return {
+        "name": name,
+        "folder": str(folder),
+        "folds": len(result.folds),
+        "table": result.table(),
+        "summary": result.summary,
+    }
 
 
 def _mlflow(options: argparse.Namespace) -> dict[str, Any]:

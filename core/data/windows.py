@@ -158,13 +158,18 @@ class LastBarWindows(_WindowDataset):
 
     def last_labels(self, task: str) -> np.ndarray:
         """Label of every item's last bar, shape (n,) int64, -1 for none."""
-        return np.array([int(self._labels[which][task][bar]) for which, bar in self.rows], dtype=np.int64)
+        return self._gather([labels[task].numpy() for labels in self._labels])
 
     def last_persistence(self, task: str) -> np.ndarray:
         """Class of every item's last bar by the rule on earlier bars, shape (n,) int64, -1 for none."""
-        return np.array(
-            [self.data.series[which].persistence[task][bar] for which, bar in self.rows], dtype=np.int64
-        )
+        return self._gather([series.persistence[task] for series in self.data.series])
+
+    def _gather(self, by_series: list[np.ndarray]) -> np.ndarray:
+        values = np.full(len(self.rows), MISSING, dtype=np.int64)
+        for which, series in enumerate(by_series):
+            mine = self.rows[:, 0] == which
+            values[mine] = series[self.rows[mine, 1]]
+        return values
 
 
 def _embedding_index(vocabulary: list[str], name: str) -> int:

@@ -78,7 +78,8 @@ class ConfidenceSources:
 
     def raw(self) -> Tensor:
         """The specification's weighted sum, (B,); not yet a probability."""
-        return self.stacked() @ torch.tensor(RAW_WEIGHTS, dtype=torch.float32)
+        stacked = self.stacked()
+        return stacked @ torch.tensor(RAW_WEIGHTS, dtype=stacked.dtype, device=stacked.device)
 
 
 def trace(model: MarketTransformer, x: Tensor, instrument: Tensor, timeframe: Tensor) -> Trace:
@@ -234,8 +235,8 @@ def estimate_sources(
 ) -> tuple[dict[str, ConfidenceSources], Tensor]:
     """All four sources of every task, and the representation's Mahalanobis distance (B,)."""
     attention = attention_confidence(traced.attention, model.config.windows)
-    distance = reference.distance(traced.representation[:, 0].float().numpy())
-    similarity = torch.from_numpy(reference.similarity(distance)).float()
+    distance = reference.distance(traced.representation[:, 0].float().cpu().numpy())
+    similarity = torch.from_numpy(reference.similarity(distance)).float().to(attention.device)
     drawn = redraw_last_bar(model, traced, passes, seed)
     sources = {}
     for name in model.heads:
@@ -290,6 +291,6 @@ def _entropy(probabilities: Tensor) -> Tensor:
 def _agreement(probabilities: Tensor) -> Tensor:
     members, _, classes = probabilities.shape
     if members == 1:
-        return torch.ones(probabilities.shape[1])
+        return probabilities.new_ones(probabilities.shape[1])
     divergence = _entropy(probabilities.mean(0)) - _entropy(probabilities).mean(0)
     return (1 - divergence / math.log(min(members, classes))).clamp(0, 1)

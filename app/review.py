@@ -1,0 +1,204 @@
+"""Which walk-forward predictions are under review, and what they stated.
+
+Shape legend: n rows (predictions with a known outcome), C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.bundle import SHIPPED
+from core.models.confidence import SOURCES
+from core.training.bootstrap import BlockBootstrap, label_span
+from core.training.walk_forward_results import PLAN, SUMMARY, WalkForwardResult
+
+FOLDER = "walk_forward"
+REGIMES = ("Trending", "Ranging", "Volatile")
+RESAMPLES = 400
+MOST_TIMES = 4000
+
+STATED = {
+    "confidence": "final confidence",
+    "uncalibrated": "before calibration",
+    "temperature": "temperature",
+    "platt": "Platt",
+    "isotonic": "isotonic",
+    "raw": "sum of the four sources",
+    "mix": "learned mix of the sources",
+    "head_confidence": "the model's own estimate",
+    "attention": "attention",
+    "ensemble": "agreement of the layers",
+    "similarity": "similarity to training",
+    "mc_dropout": "steadiness under dropout",
+}
+"""Everything that states how sure the model is: column of the rows, and what a person calls it."""
+
+CALIBRATORS = ("uncalibrated", "temperature", "platt", "isotonic")
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """Which rows of one task to review; None takes all.
+
+    Attributes
+    ----------
+    called
+        Class the model called (its most probable one).
+    regime
+        One of `REGIMES`, by the rule on bars up to the prediction alone.
+    start, end
+        Days, ISO, both inside, UTC.
+    """
+
+    task: str
+    called: str | None = None
+    instrument: str | None = None
+    timeframe: str | None = None
+    regime: str | None = None
+    start: str | None = None
+    end: str | None = None
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class ReviewRows:
+    """Predictions of one task beside what happened, in time order.
+
+    Attributes
+    ----------
+    times, ends
+        (n,) opens of each prediction's bar and of the last bar its label uses, datetime64[us].
+    fold
+        (n,) int.
+    labels, call
+        (n,) classes.
+    probabilities, uncalibrated
+        (n, C), temperature-scaled and plain softmax.
+    stated
+        By name of `STATED`, (n,) in [0, 1]; NaN where a fold had too few rows to fit it.
+    set_size, covered
+        (n,) of the conformal set; -1 and False where none was fitted.
+    """
+
+    classes: tuple[str, ...]
+    times: np.ndarray
+    ends: np.ndarray
+    fold: np.ndarray
+    labels: np.ndarray
+    call: np.ndarray
+    probabilities: np.ndarray
+    uncalibrated: np.ndarray
+    stated: dict[str, np.ndarray]
+    set_size: np.ndarray
+    covered: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(n,) bool: whether the call came true."""
+        return self.call == self.labels
+
+    @property
+    def sources(self) -> np.ndarray:
+        """(n, 4) in the order of `core.models.confidence.SOURCES`."""
+        return np.column_stack([self.stated[name] for name in SOURCES])
+
+    def take(self, chosen: np.ndarray) -> ReviewRows:
+        """The rows of a mask or index."""
+        kept = {
+            name: getattr(self, name)[chosen]
+            for name in self.__dataclass_fields__
+            if name not in ("classes", "stated")
+        }
+        return ReviewRows(
+            classes=self.classes, stated={name: v[chosen] for name, v in self.stated.items()}, **kept
+        )
+
+    def stating(self, name: str) -> ReviewRows:
+        """The rows on which `name` states something."""
+        known = np.isfinite(self.stated[name])
+        return self if known.all() else self.take(known)
+
+
+def list_reviews(home: Path, shipped: Path = SHIPPED) -> dict[str, Path]:
+    """Finished walk-forwards by name, the shipped model's own first, the others newest first."""
+    found = {}
+    if _finished(shipped / FOLDER):
+        found["shipped with the model"] = shipped / FOLDER
+    folder = Path(home) / FOLDER
+    own = [entry for entry in folder.iterdir() if _finished(entry)] if folder.is_dir() else []
+    for entry in sorted(own, key=lambda entry: (entry / SUMMARY).stat().st_mtime, reverse=True):
+        found[entry.name] = entry
+    return found
+
+
+def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
+    """Rows of a walk-forward that pass a filter, in time order; may be none."""
+    classes = next(tuple(task.classes) for task in result.config.tasks if task.name == chosen.task)
+    rows = result.rows[mask_rows(result.rows, chosen)]
+    probabilities, uncalibrated = (read_distribution(rows, prefix, len(classes)) for prefix in ("p", "u"))
+    call = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, int)
+    stated = {name: rows[name].to_numpy(np.float64).clip(0, 1) for name in STATED if name != "uncalibrated"}
+    stated["uncalibrated"] = uncalibrated.max(axis=1, initial=0).clip(0, 1)
+    found = ReviewRows(
+        classes=classes,
+        times=rows["ts"].dt.tz_localize(None).to_numpy("datetime64[us]"),
+        ends=rows["label_end"].dt.tz_localize(None).to_numpy("datetime64[us]"),
+        fold=rows["fold"].to_numpy(np.int64),
+        labels=rows["label"].to_numpy(np.int64),
+        call=call,
+        probabilities=probabilities,
+        uncalibrated=uncalibrated,
+        stated=stated,
+        set_size=rows["set_size"].to_numpy(np.int64),
+        covered=rows["covered"].to_numpy(bool),
+    )
+    if chosen.called is not None:
+        found = found.take(call == classes.index(chosen.called))
+    return found.take(np.argsort(found.times, kind="stable"))
+
+
+def mask_rows(rows: pd.DataFrame, chosen: RowFilter) -> np.ndarray:
+    """(rows,) bool of what passes every filter but the called class; labelled rows alone."""
+    kept = (rows["label"].to_numpy() >= 0) & (rows["task"] == chosen.task).to_numpy()
+    for column in ("instrument", "timeframe", "fold"):
+        wanted = getattr(chosen, column)
+        if wanted is not None:
+            kept &= (rows[column] == wanted).to_numpy()
+    if chosen.regime is not None:
+        kept &= rows["regime_now"].to_numpy() == REGIMES.index(chosen.regime)
+    times = rows["ts"]
+    if chosen.start is not None:
+        kept &= (times >= pd.Timestamp(chosen.start, tz="UTC")).to_numpy()
+    if chosen.end is not None:
+        kept &= (times < pd.Timestamp(chosen.end, tz="UTC") + pd.Timedelta(days=1)).to_numpy()
+    return kept
+
+
+def read_distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
+    """(n, C) float64 from the columns ``prefix_0``..., each row summing to 1."""
+    values = rows[[f"{prefix}_{c}" for c in range(classes)]].to_numpy(np.float64)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def resample_blocks(rows: ReviewRows, block: int) -> BlockBootstrap:
+    """Block bootstrap over the rows' times, in blocks of `block` time stamps or one label, the longer.
+
+    Beyond `MOST_TIMES` time stamps neighbours are drawn together, never more than one block holds: blocks
+    then begin at every m-th time stamp only, and the picture of 50,000 rows stays below a second.
+    """
+    unique, index = np.unique(rows.times, return_inverse=True)
+    length = max(label_span(rows.times, rows.ends), min(block, max(1, unique.size // 10)))
+    together = max(1, min(length, -(-unique.size // MOST_TIMES)))
+    times = -(-unique.size // together)
+    return BlockBootstrap(index // together, times, min(-(-length // together), times), RESAMPLES)
+
+
+def _finished(folder: Path) -> bool:
+    return (folder / PLAN).is_file() and (folder / SUMMARY).is_file()

@@ -1,0 +1,90 @@
+"""What would have happened had one acted only above a confidence.
+
+Everything is counted once for every whole percent, so that moving the line only looks up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.figures.theme import class_sign
+from app.review import ReviewRows
+from core.training.bootstrap import BlockBootstrap, Interval, interval
+
+STEPS = 101
+LINES = np.arange(STEPS) / 100
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Counts at each of the confidences 0%, 1%, ... 100%, that confidence included.
+
+    Attributes
+    ----------
+    calls, right
+        (C, 101) by class called.
+    drawn
+        (R, 101) share right in each resample; NaN where a resample acts on nothing.
+    total
+        Rows in all.
+    """
+
+    classes: tuple[str, ...]
+    calls: np.ndarray
+    right: np.ndarray
+    drawn: np.ndarray
+    total: int
+
+    def share_right(self, percent: int) -> Interval:
+        """Share right of what is acted on, with its interval; NaN without a call."""
+        calls, right = self.calls[:, percent].sum(), self.right[:, percent].sum()
+        return interval(right / calls if calls else np.nan, self.drawn[:, percent])
+
+
+def count_acting(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> Acting:
+    """Count what each confidence would have let through.
+
+    Parameters
+    ----------
+    rows
+        All of which state `name`.
+    bootstrap
+        Over their times.
+    """
+    step = np.searchsorted(LINES, rows.stated[name], side="right") - 1
+    size = len(rows.classes) * STEPS
+    cell = rows.call * STEPS + step
+    calls = np.bincount(cell, minlength=size).reshape(-1, STEPS)
+    right = np.bincount(cell, rows.correct, size).astype(int).reshape(-1, STEPS)
+    per_time = [bootstrap.total_by_cell(step, STEPS, values) for values in (rows.correct, None)]
+    sums = bootstrap.sums(np.concatenate(per_time, axis=1))
+    drawn_right, drawn_calls = (_above(part) for part in np.split(sums, 2, axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = np.where(drawn_calls > 0, drawn_right / drawn_calls, np.nan)
+    return Acting(rows.classes, _above(calls), _above(right), drawn, len(rows))
+
+
+def acting_sentence(acting: Acting, percent: int) -> str:
+    """How many calls, how many right, of which kind; bold where it matters (Markdown)."""
+    calls, right = acting.calls[:, percent], acting.right[:, percent]
+    acted = int(calls.sum())
+    above = "Acting on everything" if percent == 0 else f"Above {percent}%"
+    if not acted:
+        return f"**{above} it would never have acted**: none of {acting.total:,} predictions was that sure."
+    found = acting.share_right(percent)
+    spread = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" if np.isfinite(found.low) else ""
+    kinds = "; ".join(
+        f"{n:,} {class_sign(name)} {name} right {100 * r / n:.0f}%"
+        for name, n, r in zip(acting.classes, calls, right, strict=True)
+        if n
+    )
+    return (
+        f"**{above} it would have acted {acted:,} times** ({100 * acted / acting.total:.0f}% of "
+        f"{acting.total:,}) **and been right {100 * found.value:.0f}%{spread}**: {kinds}."
+    )
+
+
+def _above(counts: np.ndarray) -> np.ndarray:
+    return counts[..., ::-1].cumsum(axis=-1)[..., ::-1]

@@ -1,0 +1,179 @@
+"""Numbers behind the Calibration page: curves with bands, errors beside their floor, both through time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from app.review import CALIBRATORS, STATED, ReviewRows
+from core.calibration.conformal import rolling_coverage
+from core.calibration.reliability import (
+    Band,
+    ReliabilityCurve,
+    RollingCalibration,
+    bootstrap_band,
+    consistency_band,
+    reliability_curve,
+    rolling_calibration,
+)
+from core.training.bootstrap import BlockBootstrap, Interval
+from core.training.calibration_error import BINS, perfect_model_ece
+from core.training.metrics import score_intervals, score_task
+from core.training.selective import selective_areas
+
+POINTS = 300
+DRAWS = 300
+
+MEASURES = {
+    "ece": "mean gap between stated and true",
+    "ece_mass": "the same, bins of equal count",
+    "mce": "largest gap of any bin",
+    "smooth_ece": "the same without bins",
+}
+BRIER = {
+    "brier": "squared error of the probabilities",
+    "brier_reliability": "part from wrong probabilities",
+    "brier_resolution": "part earned by telling cases apart",
+    "brier_uncertainty": "part no one can avoid",
+    "brier_within_bin": "left over inside the bins",
+}
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One curve; `perfect` is where a perfect model would lie, `sampling` how uncertain each bin is."""
+
+    curve: ReliabilityCurve
+    perfect: Band
+    sampling: Band
+
+
+@dataclass(frozen=True)
+class ThroughTime:
+    """Trailing windows of `window` rows, oldest first.
+
+    Attributes
+    ----------
+    floor
+        (K,) ECE that one perfect model in twenty exceeds, with the confidences of each window's fold.
+    coverage
+        (K,) share of conformal sets that held the truth; NaN where none were fitted.
+    borders
+        First time of each fold but the first.
+    """
+
+    window: int
+    rolling: RollingCalibration
+    floor: np.ndarray
+    coverage: np.ndarray
+    borders: list[np.datetime64]
+
+
+def measure_reliability(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> Reliability:
+    """Curve and both bands of what `name` states."""
+    stated, correct = rows.stated[name], rows.correct
+    curve = reliability_curve(stated, correct)
+    return Reliability(
+        curve,
+        consistency_band(stated, curve.edges, n_draws=DRAWS),
+        bootstrap_band(stated, correct, curve.edges, bootstrap),
+    )
+
+
+def compare_calibrators(rows: ReviewRows) -> dict[str, ReliabilityCurve]:
+    """Curves before calibration, by each calibrator and of the final confidence."""
+    curves = {}
+    for name in (*CALIBRATORS, "confidence"):
+        known = rows.stating(name)
+        if len(known):
+            curves[name] = reliability_curve(known.stated[name], known.correct)
+    return curves
+
+
+def choose_window(n: int) -> int:
+    """Rows of a trailing window: a tenth of all, 100 to 2000, never more than there are."""
+    return min(n, max(100, min(2000, n // 10)))
+
+
+def follow_calibration(rows: ReviewRows, name: str) -> ThroughTime:
+    """Rolling ECE and gap, their floor and the conformal sets' coverage; rows are in time order."""
+    n, window = len(rows), choose_window(len(rows))
+    step = max(1, (n - window) // POINTS)
+    stated = rows.stated[name]
+    rolling = rolling_calibration(stated, rows.correct, rows.times, window, step)
+    folds, first = np.unique(rows.fold, return_index=True)
+    limits = {}
+    for fold in folds:
+        inside = np.sort(stated[rows.fold == fold])
+        thinned = inside[np.linspace(0, inside.size - 1, window).round().astype(int)]
+        limits[fold] = perfect_model_ece(thinned, n_draws=DRAWS).p95
+    floor = np.array([limits[fold] for fold in rows.fold[rolling.last]])
+    covered = np.where(rows.set_size >= 0, rows.covered, np.nan)
+    coverage = rolling_coverage(covered, rows.times, window)[rolling.last]
+    return ThroughTime(window, rolling, floor, coverage, list(rows.times[np.sort(first)][1:]))
+
+
+def score_errors(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> pd.DataFrame:
+    """Calibration errors of `name` and the Brier score of the probabilities, with intervals and floors.
+
+    Returns
+    -------
+    DataFrame
+        Index: names of `MEASURES` and `BRIER`; ``value``, ``low``, ``high``, and ``median``, ``p95`` of a
+        perfect model (NaN for the Brier parts). The Brier parts are of the probabilities before calibration
+        where `name` is ``uncalibrated``, else after it.
+    """
+    probabilities = rows.uncalibrated if name == "uncalibrated" else rows.probabilities
+    share = np.bincount(rows.labels, minlength=len(rows.classes)) / len(rows)
+    arguments = probabilities, rows.labels, share, rows.stated[name]
+    found: dict[str, Interval] = score_intervals(*arguments, bootstrap=bootstrap, ranked=False)
+    plain = score_task(*arguments)
+    found["smooth_ece"] = Interval(plain.smooth_ece, np.nan, np.nan)
+    table = pd.DataFrame(
+        [(key, found[key].value, found[key].low, found[key].high) for key in (*MEASURES, *BRIER)],
+        columns=["measure", "value", "low", "high"],
+    ).set_index("measure")
+    for key in MEASURES:
+        floor = perfect_model_ece(rows.stated[name], n_draws=DRAWS, measure=key)  # type: ignore[arg-type]
+        table.loc[key, ["median", "p95"]] = floor.median, floor.p95
+    return table
+
+
+def compare_stated(rows: ReviewRows) -> pd.DataFrame:
+    """Everything that states a confidence, one row each.
+
+    Returns
+    -------
+    DataFrame
+        Index: names of `STATED`; ``rows``, ``mean_stated``, ``right``, ``ece``, ``p95`` (of a perfect model),
+        ``aurc``. What states nothing on these rows is left out.
+    """
+    lines = {}
+    for name in STATED:
+        known = rows.stating(name)
+        if not len(known):
+            continue
+        stated, correct = known.stated[name], known.correct
+        curve = reliability_curve(stated, correct)
+        gaps = np.abs(curve.confidence - curve.accuracy)[curve.count > 0]
+        lines[name] = {
+            "rows": len(known),
+            "mean_stated": stated.mean(),
+            "right": correct.mean(),
+            "ece": float((gaps * curve.count[curve.count > 0]).sum() / len(known)),
+            "p95": perfect_model_ece(stated, BINS, n_draws=100).p95,
+            "aurc": selective_areas(stated, correct)[0],
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def error_sentence(errors: pd.DataFrame, n: int) -> str:
+    """The ECE beside what a perfect model would show at this many rows."""
+    ece, limit = float(errors.loc["ece", "value"]), float(errors.loc["ece", "p95"])  # type: ignore[arg-type]
+    verdict = "no more than chance explains" if ece <= limit else "more than chance explains"
+    return (
+        f"Off by **{100 * ece:.1f} points** on average: **{verdict}**. A perfect model would show up to "
+        f"{100 * limit:.1f} at these {n:,} predictions."
+    )

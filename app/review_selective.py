@@ -1,0 +1,151 @@
+"""Numbers behind the Selective page: what is left when only the surer predictions are acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from scipy.special import expit
+
+from app.review import STATED, ReviewRows
+from core.models.confidence import RAW_WEIGHTS, SOURCES
+from core.training.bootstrap import BlockBootstrap, interval
+from core.training.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
+from core.training.walk_forward_results import FoldRecord
+
+RANKS = 200
+POINTS = 250
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A risk-coverage curve thinned for drawing; `coverage`, `risk`, `threshold` and `oracle` are (K,)."""
+
+    coverage: np.ndarray
+    risk: np.ndarray
+    threshold: np.ndarray
+    oracle: np.ndarray
+    aurc: float
+    random: float
+
+
+def trace_risk(rows: ReviewRows) -> dict[str, Curve]:
+    """Curve of everything that states a confidence on these rows."""
+    curves = {}
+    for name in STATED:
+        known = rows.stating(name)
+        if len(known):
+            curves[name] = _thin(risk_coverage(known.stated[name], known.correct))
+    return curves
+
+
+def draw_areas(confidence: np.ndarray, correct: np.ndarray, bootstrap: BlockBootstrap) -> np.ndarray:
+    """(R,) AURC of each resample, confidences grouped into at most `RANKS` ranks, ties random.
+
+    The same bootstrap gives the same resamples, so two of these are paired.
+    """
+    n, ranks = confidence.size, min(RANKS, confidence.size)
+    _, tie = np.unique(-confidence, return_inverse=True)
+    first = np.concatenate([[0], np.cumsum(np.bincount(tie))[:-1]])
+    group = first[tie] * ranks // n
+    wrong = 1.0 - correct
+    shape = (2 * ranks, bootstrap.n_times)
+    # Count and errors of each rank at each time, ranks in rows.
+    place = np.concatenate([group, group + ranks]), np.tile(bootstrap.time_index, 2)
+    per_time = scipy.sparse.csr_array((np.concatenate([np.ones(n), wrong]), place), shape=shape)
+    drawn = np.concatenate([(per_time @ np.ascontiguousarray(w.T)).T for w in bootstrap.weights()])
+    return areas_from_ties(drawn[:, :ranks], drawn[:, ranks:])[0]
+
+
+def score_areas(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
+    """AURC of every confidence with its interval, and what it gains over random order.
+
+    Parameters
+    ----------
+    rows, bootstrap
+        Confidences that not all rows state are left out, so that all stand on the same rows.
+
+    Returns
+    -------
+    DataFrame
+        Index: names of `STATED`, best first; ``aurc``, ``low``, ``high``, and ``gain``, ``gain_low``,
+        ``gain_high``: the error rate of acting on everything less the AURC, above zero is better than random.
+    """
+    correct = rows.correct
+    everything = np.zeros(len(rows))
+    random, random_draws = selective_areas(everything, correct)[0], draw_areas(everything, correct, bootstrap)
+    lines = {}
+    for name, stated in rows.stated.items():
+        if not np.isfinite(stated).all():
+            continue
+        draws = draw_areas(stated, correct, bootstrap)
+        area = interval(selective_areas(stated, correct)[0], draws)
+        gain = interval(random - area.value, random_draws - draws)
+        lines[name] = (area.value, area.low, area.high, gain.value, gain.low, gain.high)
+    columns = ["aurc", "low", "high", "gain", "gain_low", "gain_high"]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).sort_values("aurc")
+
+
+def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstrap: BlockBootstrap):
+    """What each source adds: AURC without it less AURC with it, paired; above zero it helps.
+
+    Returns
+    -------
+    DataFrame
+        Index: the four sources; for each of ``raw`` (the sum of the other three with its weights scaled
+        back to 1) and ``mix`` (the fold's learned weights, the source held at its mean in the fold)
+        ``_value``, ``_low``, ``_high``. ``mix`` is NaN where a fold has none. The mix cannot be fitted anew
+        here: the rows it was fitted on are not kept with the results.
+    """
+    correct, sources = rows.correct, rows.sources
+    weights = np.array(RAW_WEIGHTS)
+    whole = {"raw": sources @ weights, "mix": _apply_mix(rows, folds, task, None)}
+    draws = {
+        kind: draw_areas(stated, correct, bootstrap)
+        for kind, stated in whole.items()
+        if np.isfinite(stated).all()
+    }
+    table = pd.DataFrame(
+        np.nan,
+        index=list(SOURCES),
+        columns=[f"{k}_{part}" for k in whole for part in ("value", "low", "high")],
+    )
+    for i, source in enumerate(SOURCES):
+        others = np.delete(weights, i)
+        without = {
+            "raw": np.delete(sources, i, axis=1) @ (others / others.sum()),
+            "mix": _apply_mix(rows, folds, task, i),
+        }
+        for kind, drawn in draws.items():
+            left = without[kind]
+            value = selective_areas(left, correct)[0] - selective_areas(whole[kind].clip(0, 1), correct)[0]
+            found = interval(value, draw_areas(left, correct, bootstrap) - drawn)
+            table.loc[source, [f"{kind}_{p}" for p in ("value", "low", "high")]] = (
+                found.value,
+                found.low,
+                found.high,
+            )
+    return table
+
+
+def _apply_mix(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, held: int | None) -> np.ndarray:
+    stated = np.full(len(rows), np.nan)
+    for fold in folds:
+        inside = rows.fold == fold.index
+        fitted = fold.confidence.get(task)
+        if fitted is None or not inside.any():
+            continue
+        sources = rows.sources[inside]
+        if held is not None:
+            sources[:, held] = sources[:, held].mean()
+        stated[inside] = expit(sources @ np.array(fitted["mix"]["weights"]) + fitted["mix"]["intercept"])
+    return stated
+
+
+def _thin(found: RiskCoverage) -> Curve:
+    keep = np.unique(np.linspace(0, found.coverage.size - 1, POINTS).round().astype(int))
+    parts = (part[keep] for part in (found.coverage, found.risk, found.threshold, found.oracle))
+    return Curve(*parts, aurc=found.aurc, random=found.random)

@@ -41,7 +41,7 @@ class RepresentationReference:
         covariance = LedoitWolf().fit(training.astype(np.float64))
         reference = cls(
             mean=covariance.location_,
-            precision=covariance.get_precision(),
+            precision=np.asarray(covariance.get_precision()),
             scale=1.0,
             limit=np.inf,
         )

@@ -110,8 +110,8 @@ def follow_calibration(rows: ReviewRows, name: str) -> ThroughTime:
         thinned = inside[np.linspace(0, inside.size - 1, window).round().astype(int)]
         limits[fold] = perfect_model_ece(thinned, n_draws=DRAWS).p95
     floor = np.array([limits[fold] for fold in rows.fold[rolling.last]])
-    covered = np.where(rows.set_size >= 0, rows.covered, np.nan)
-    coverage = rolling_coverage(covered, rows.times, window)[rolling.last]
+    fitted = rolling_coverage(rows.set_size >= 0, rows.times, window)[rolling.last]
+    coverage = np.where(fitted == 1, rolling_coverage(rows.covered, rows.times, window)[rolling.last], np.nan)
     return ThroughTime(window, rolling, floor, coverage, list(rows.times[np.sort(first)][1:]))
 
 

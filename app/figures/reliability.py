@@ -1,0 +1,158 @@
+"""Reliability diagrams, the histogram of confidence, and calibration through time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.figures.stated import finish, stated_label, stated_line
+from app.figures.theme import GREY, ink
+from app.review_calibration import Reliability, ThroughTime
+from core.calibration.reliability import ReliabilityCurve
+
+RIGHT, WRONG = "#44AA99", "#882255"
+_BAND = "rgba(128,128,128,0.28)"
+
+
+def reliability_figure(found: Reliability, name: str, *, title: str, dark: bool, height: int = 470) -> go.Figure:
+    """Share right against stated confidence, with both bands, above the count of every bin.
+
+    Empty bins carry no point, no band and no bar, only an open tick that says so.
+    """
+    curve, held = found.curve, found.curve.count > 0
+    left, right = curve.edges[:-1], curve.edges[1:]
+    center, width = (left + right) / 2, right - left
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.76, 0.24])
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "width": 1, "dash": "dot"},
+        name="stated = true", hoverinfo="skip", row=1, col=1,
+    )  # fmt: skip
+    figure.add_bar(
+        x=center[held], base=found.perfect.low[held], y=(found.perfect.high - found.perfect.low)[held],
+        width=width[held], marker={"color": _BAND, "line": {"width": 0}}, hoverinfo="skip",
+        name="a perfect model stays here, 95%", row=1, col=1,
+    )  # fmt: skip
+    low, high = found.sampling.low[held], found.sampling.high[held]
+    share = curve.accuracy[held]
+    figure.add_scatter(
+        x=curve.confidence[held], y=share, mode="markers+lines", line=stated_line(name, dark),
+        marker={"size": 8, "color": stated_line(name, dark)["color"]}, name=f"{stated_label(name)}, its 95%",
+        error_y={
+            "type": "data", "symmetric": False, "array": np.maximum(np.nan_to_num(high - share), 0),
+            "arrayminus": np.maximum(np.nan_to_num(share - low), 0), "thickness": 1.2, "width": 3,
+        },
+        customdata=np.column_stack([curve.count[held], low, high, left[held], right[held]]),
+        hovertemplate="stated %{x:.1%}<br>right %{y:.1%} [%{customdata[1]:.0%}, %{customdata[2]:.0%}]"
+        "<br>%{customdata[0]:,} predictions from %{customdata[3]:.0%} to %{customdata[4]:.0%}<extra></extra>",
+        row=1, col=1,
+    )  # fmt: skip
+    figure.add_bar(
+        x=center[held], y=curve.count[held], width=width[held] * 0.9, marker={"color": GREY, "line": {"width": 0}},
+        text=[f"{c:,}" for c in curve.count[held]], textposition="outside", textfont={"size": 10},
+        cliponaxis=False, showlegend=False, hovertemplate="%{y:,} predictions<extra></extra>", row=2, col=1,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=center[~held], y=np.zeros((~held).sum()), mode="markers", name="no predictions",
+        marker={"symbol": "line-ns-open", "size": 9, "color": GREY, "line": {"width": 1.5}},
+        hovertemplate="no predictions here<extra></extra>", cliponaxis=False, row=2, col=1,
+    )  # fmt: skip
+    finish(figure, title, height, top=86)
+    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1], row=1, col=1)
+    figure.update_yaxes(
+        title_text="count", nticks=3, range=[0, 1.35 * max(int(curve.count.max()), 1)], row=2, col=1
+    )
+    figure.update_xaxes(range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title_text="stated confidence", title_standoff=4, row=2, col=1)
+    return figure
+
+
+def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, height: int = 400) -> go.Figure:
+    """Curves before and after calibration and by each calibrator; gaps where a bin is empty."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "width": 1, "dash": "dot"},
+        showlegend=False, hoverinfo="skip",
+    )  # fmt: skip
+    for name, curve in curves.items():
+        figure.add_scatter(
+            x=curve.confidence, y=curve.accuracy, mode="lines+markers", line=stated_line(name, dark),
+            marker={"size": 5}, name=stated_label(name), connectgaps=False, customdata=curve.count,
+            hovertemplate="stated %{x:.1%}, right %{y:.1%}<br>%{customdata:,} predictions<extra>"
+            f"{stated_label(name)}</extra>",
+        )  # fmt: skip
+    finish(figure, "Before and after: the nearer to the diagonal, the more a number means", height)
+    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title_text="stated confidence", tickformat=".0%", range=[0, 1], title_standoff=4)
+    return figure
+
+
+def histogram_figure(stated: np.ndarray, correct: np.ndarray, *, height: int = 470, bins: int = 50) -> go.Figure:
+    """Count of right (up) and wrong (down) predictions by stated confidence."""
+    edges = np.linspace(0, 1, bins + 1)
+    right = np.histogram(stated[correct], edges)[0]
+    wrong = np.histogram(stated[~correct], edges)[0]
+    center = (edges[1:] + edges[:-1]) / 2
+    figure = go.Figure()
+    for label, count, sign, color in (("✓ right", right, 1, RIGHT), ("✗ wrong", wrong, -1, WRONG)):
+        held = count > 0
+        figure.add_bar(
+            x=center[held], y=sign * count[held], width=1 / bins, name=f"{label}: {count.sum():,}",
+            marker={"color": color, "line": {"width": 0}}, customdata=count[held],
+            hovertemplate="%{customdata:,} " + label + " at %{x:.0%}<extra></extra>",
+        )  # fmt: skip
+    finish(figure, "How sure it was when right (up) and when wrong (down)", height)
+    top = max(int(right.max(initial=1)), int(wrong.max(initial=1)), 1)
+    step = 10 ** np.floor(np.log10(top))
+    ticks = np.arange(-np.ceil(top / step), np.ceil(top / step) + 1) * step
+    ticks = ticks[:: max(1, len(ticks) // 9)] if len(ticks) > 11 else ticks
+    figure.update_layout(barmode="overlay")
+    figure.update_yaxes(title_text="predictions", tickvals=ticks, ticktext=[f"{abs(t):,.0f}" for t in ticks])
+    figure.update_xaxes(title_text="stated confidence", tickformat=".0%", range=[0, 1], title_standoff=4)
+    return figure
+
+
+def through_time_figure(found: ThroughTime, *, level: float, dark: bool, height: int = 520) -> go.Figure:
+    """Rolling calibration error with its floor, the mean gap, and the sets' coverage; folds marked."""
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
+    times, thick = found.rolling.time, {"color": ink(dark), "width": 2.4}
+    limit = {"color": GREY, "width": 1.4, "dash": "dash"}
+    lines = (
+        (1, found.rolling.ece, thick, "error (rolling ECE)"),
+        (1, found.floor, limit, "a perfect model stays under this, 95%"),
+        (2, found.rolling.gap, thick, "stated less true: above 0 is too sure"),
+        (3, found.coverage, thick, "sets that held the truth"),
+    )
+    for row, values, line, label in lines:
+        figure.add_scatter(
+            x=times, y=values, mode="lines", line=line, name=label, showlegend=row == 1, connectgaps=False,
+            hovertemplate="%{x|%Y-%m-%d}: %{y:.1%}<extra>" + label + "</extra>", row=row, col=1,
+        )  # fmt: skip
+    figure.add_hline(y=0, line=limit, row=2, col=1)  # type: ignore[arg-type]
+    figure.add_hline(y=level, line=limit, row=3, col=1)  # type: ignore[arg-type]
+    for border in found.borders:
+        figure.add_vline(x=str(border), line={"color": GREY, "width": 1, "dash": "dot"})
+    title = f"Through time, over the last {found.window:,} predictions each; dotted uprights begin a fold"
+    finish(figure, title, height)
+    figure.update_yaxes(tickformat=".0%", nticks=5)
+    for row, label in ((1, "error"), (2, "too sure by"), (3, "truth in set")):
+        figure.update_yaxes(title_text=label, row=row, col=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=3, col=1)
+    return figure
+
+
+def acted_figure(times: np.ndarray, share: np.ndarray, *, line: float, dark: bool, height: int = 210) -> go.Figure:
+    """Rolling share right of what one acts on, beside the line it must stay above; gaps without a call."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=times, y=share, mode="lines", line={"color": ink(dark), "width": 2.4}, connectgaps=False,
+        hovertemplate="%{x|%Y-%m-%d}: right %{y:.0%}<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(y=line, line={"color": ink(dark), "width": 2, "dash": "dash"})
+    finish(figure, "Right, of the calls above the line: it should stay above the line itself", height, legend=False)
+    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.02], nticks=4)
+    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4)
+    return figure

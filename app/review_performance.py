@@ -1,0 +1,161 @@
+"""Tables behind the Performance page: scores beside baselines, targets, labels, learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.training.walk_forward_results import FoldRecord, WalkForwardResult
+
+MODEL = "the model"
+BASELINES = {
+    "prior": "always the usual shares",
+    "persistence": "as it is now, so it stays",
+    "logistic": "logistic regression",
+    "lightgbm": "LightGBM",
+    "har": "HAR",
+    "plain_transformer": "plain transformer",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score: what a person calls it, the technical word with its paper, which side is better."""
+
+    label: str
+    technical: str
+    higher_is_better: bool
+    percent: bool = False
+
+
+SCORES = {
+    "log_loss": Score("surprise at what happened", "log-loss in nats (Good 1952)", False),
+    "accuracy": Score("share right", "accuracy", True, True),
+    "macro_f1": Score("balance of finding and not crying wolf", "macro F1, mean over classes", True),
+    "mcc": Score("agreement beyond chance", "Matthews correlation, multiclass (Gorodkin 2004)", True),
+    "brier": Score("squared error of the probabilities", "Brier score, 0 to 2 (Brier 1950)", False),
+    "ece": Score("gap between stated and true", "ECE, 15 equal bins (Naeini et al. 2015)", False, True),
+    "precision": Score("right, of what it called", "macro precision", True, True),
+    "recall": Score("found, of what happened", "macro recall", True, True),
+}
+
+TARGETS = {"direction": 0.65, "volatility": 0.70, "regime": 0.75}
+"""Least accuracy by task, from the specification."""
+ECE_TARGET = 0.05
+
+
+def tabulate_scores(entry: Mapping[str, Any]) -> pd.DataFrame:
+    """Scores of one fold or of all pooled.
+
+    Parameters
+    ----------
+    entry
+        A fold or ``pooled`` of `core.training.walk_forward_summary.summarise`.
+
+    Returns
+    -------
+    DataFrame
+        One row per forecaster, the model first; for each of `SCORES` ``NAME``, ``NAME_low``, ``NAME_high``,
+        and ``difference``, ``difference_low``, ``difference_high``: the model's log-loss less the baseline's.
+    """
+    lines = {MODEL: _flatten(entry["model"])}
+    for name, scores in entry["baselines"].items():
+        lines[BASELINES.get(name, name)] = _flatten(scores) | _bounds(
+            "difference", scores["model_minus_baseline"]
+        )
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def verdict(low: float, high: float) -> str:
+    """In words what the interval of (model - baseline) log-loss says."""
+    if high < 0:
+        return "the model is better"
+    return "the model is worse" if low > 0 else "no difference shown"
+
+
+def tabulate_targets(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The specification's targets beside what is measured, and the best baseline, pooled over folds."""
+    lines = []
+    for task, entry in summary.items():
+        pooled = entry["pooled"]
+        if pooled is None:
+            continue
+        if task in TARGETS:
+            best = max(pooled["baselines"].items(), key=lambda item: item[1]["accuracy"]["value"])
+            lines.append(
+                _target(f"{task.capitalize()}: share right", pooled["model"]["accuracy"], TARGETS[task], True)
+                | {"beside": f"{BASELINES.get(best[0], best[0])}: {100 * best[1]['accuracy']['value']:.1f}%"}
+            )
+        lines.append(
+            _target(
+                f"{task.capitalize()}: gap between stated and true", pooled["model"]["ece"], ECE_TARGET, False
+            )
+            | {"beside": f"a perfect model shows up to {100 * pooled['perfect_ece']['p95']:.1f}%"}
+        )
+    return pd.DataFrame(lines)
+
+
+def balance_labels(result: WalkForwardResult, task: str) -> pd.DataFrame:
+    """Share of each class among the test labels: folds in rows, classes in columns, and ``rows``."""
+    rows = result.rows[(result.rows["task"] == task).to_numpy() & (result.rows["label"].to_numpy() >= 0)]
+    classes = next(t.classes for t in result.config.tasks if t.name == task)
+    lines = {}
+    for fold in np.unique(rows["fold"]):
+        labels = rows["label"].to_numpy()[rows["fold"].to_numpy() == fold].astype(int)
+        count = np.bincount(labels, minlength=len(classes))
+        lines[f"fold {fold}"] = dict(zip(classes, count / count.sum(), strict=True)) | {"rows": count.sum()}
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def follow_learning(folds: list[FoldRecord], task: str) -> pd.DataFrame:
+    """Train and calibrate loss of one task by fold and epoch (from 1); ``kept`` marks the epoch kept."""
+    tables = []
+    for fold in folds:
+        history = fold.history
+        held = {
+            "train": history.get(f"train_{task}_cross_entropy"),
+            "calibrate": history.get(f"calibrate_{task}_log_loss"),
+        }
+        if all(values is None for values in held.values()):
+            continue
+        tables.append(
+            pd.DataFrame(
+                {
+                    "fold": fold.index,
+                    "epoch": history["epoch"] + 1,
+                    **{k: np.nan if v is None else v for k, v in held.items()},
+                    "kept": history["epoch"] == fold.best_epoch,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _target(what: str, found: Mapping[str, float], target: float, above: bool) -> dict[str, Any]:
+    value = found["value"]
+    met = value > target if above else value < target
+    spread = "" if found["low"] is None else f" [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    return {
+        "what": what,
+        "target": f"{'above' if above else 'below'} {100 * target:.0f}%",
+        "measured": f"{100 * value:.1f}%{spread}",
+        "verdict": "met" if met else "not met",
+    }
+
+
+def _flatten(scores: Mapping[str, Any]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for name in SCORES:
+        flat |= _bounds(name, scores[name])
+    return flat
+
+
+def _bounds(name: str, found: Mapping[str, float | None]) -> dict[str, float]:
+    return {
+        f"{name}{suffix}": np.nan if found[part] is None else float(found[part])  # type: ignore[arg-type]
+        for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }

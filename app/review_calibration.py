@@ -20,7 +20,7 @@ from core.calibration.reliability import (
 )
 from core.training.bootstrap import BlockBootstrap, Interval
 from core.training.calibration_error import BINS, perfect_model_ece
-from core.training.metrics import score_intervals, score_task
+from core.training.metrics import score_intervals
 from core.training.selective import selective_areas
 
 POINTS = 300
@@ -128,9 +128,7 @@ def score_errors(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> pd.D
     probabilities = rows.uncalibrated if name == "uncalibrated" else rows.probabilities
     share = np.bincount(rows.labels, minlength=len(rows.classes)) / len(rows)
     arguments = probabilities, rows.labels, share, rows.stated[name]
-    found: dict[str, Interval] = score_intervals(*arguments, bootstrap=bootstrap, ranked=False)
-    plain = score_task(*arguments)
-    found["smooth_ece"] = Interval(plain.smooth_ece, np.nan, np.nan)
+    found: dict[str, Interval] = score_intervals(*arguments, bootstrap=bootstrap)
     table = pd.DataFrame(
         [(key, found[key].value, found[key].low, found[key].high) for key in (*MEASURES, *BRIER)],
         columns=["measure", "value", "low", "high"],

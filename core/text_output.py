@@ -83,6 +83,22 @@ def show_walk_forward(result: dict[str, Any]) -> str:
     return f"{result['folds']} folds in {result['folder']}\n\n{table(rows, 'no rows')}"
 
 
+def show_ablation(result: dict[str, Any]) -> str:
+    """Every arm beside the whole model, on the same rows."""
+    rows = [
+        {
+            "task": arm["task"],
+            "arm": arm["arm"],
+            "rows": arm["rows"],
+            "log_loss": _number(arm["log_loss"]),
+            "minus whole model [95%]": _with_interval(arm["difference"], arm["low"], arm["high"]),
+            "the idea": arm["verdict"],
+        }
+        for arm in result["arms"]
+    ]
+    return table(rows, "no rows")
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 

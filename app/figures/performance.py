@@ -45,7 +45,9 @@ def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, he
     return figure
 
 
-def folds_figure(tables: Sequence[pd.DataFrame | None], score: str, *, dark: bool, height: int = 330) -> go.Figure:
+def folds_figure(
+    tables: Sequence[pd.DataFrame | None], score: str, *, dark: bool, height: int = 330
+) -> go.Figure:
     """One score of every forecaster by fold; a fold without rows is a gap."""
     spec = SCORES[score]
     names = list(dict.fromkeys(name for table in tables if table is not None for name in table.index))
@@ -132,7 +134,8 @@ def learning_figure(table: pd.DataFrame, *, dark: bool, height: int = 300) -> go
             ("calibrate", "on bars held back", {"color": ink(dark), "width": 2}),
         ):
             figure.add_scatter(
-                x=part["epoch"], y=part[column], mode="lines+markers", name=label, line=line, marker={"size": 4},
+                x=part["epoch"], y=part[column], mode="lines+markers", name=label, line=line,
+                marker={"size": 4},
                 legendgroup=label, showlegend=bool(first),
                 hovertemplate=f"fold {fold}, epoch %{{x}}: %{{y:.4f}}<extra>{label}</extra>",
             )  # fmt: skip

@@ -17,7 +17,9 @@ RIGHT, WRONG = "#44AA99", "#882255"
 _BAND = "rgba(128,128,128,0.28)"
 
 
-def reliability_figure(found: Reliability, name: str, *, title: str, dark: bool, height: int = 470) -> go.Figure:
+def reliability_figure(
+    found: Reliability, name: str, *, title: str, dark: bool, height: int = 470
+) -> go.Figure:
     """Share right against stated confidence, with both bands, above the count of every bin.
 
     Empty bins carry no point, no band and no bar, only an open tick that says so.
@@ -50,9 +52,11 @@ def reliability_figure(found: Reliability, name: str, *, title: str, dark: bool,
         row=1, col=1,
     )  # fmt: skip
     figure.add_bar(
-        x=center[held], y=curve.count[held], width=width[held] * 0.9, marker={"color": GREY, "line": {"width": 0}},
-        text=[f"{c:,}" for c in curve.count[held]], textposition="outside", textfont={"size": 10},
-        cliponaxis=False, showlegend=False, hovertemplate="%{y:,} predictions<extra></extra>", row=2, col=1,
+        x=center[held], y=curve.count[held], width=width[held] * 0.9,
+        marker={"color": GREY, "line": {"width": 0}}, text=[f"{c:,}" for c in curve.count[held]],
+        textposition="outside",
+        textfont={"size": 10}, cliponaxis=False, showlegend=False,
+        hovertemplate="%{y:,} predictions<extra></extra>", row=2, col=1,
     )  # fmt: skip
     figure.add_scatter(
         x=center[~held], y=np.zeros((~held).sum()), mode="markers", name="no predictions",
@@ -60,7 +64,7 @@ def reliability_figure(found: Reliability, name: str, *, title: str, dark: bool,
         hovertemplate="no predictions here<extra></extra>", cliponaxis=False, row=2, col=1,
     )  # fmt: skip
     finish(figure, title, height, top=86)
-    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1], row=1, col=1)
+    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.03], row=1, col=1)
     figure.update_yaxes(
         title_text="count", nticks=3, range=[0, 1.35 * max(int(curve.count.max()), 1)], row=2, col=1
     )
@@ -69,7 +73,7 @@ def reliability_figure(found: Reliability, name: str, *, title: str, dark: bool,
     return figure
 
 
-def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, height: int = 400) -> go.Figure:
+def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, height: int = 440) -> go.Figure:
     """Curves before and after calibration and by each calibrator; gaps where a bin is empty."""
     figure = go.Figure()
     figure.add_scatter(
@@ -83,13 +87,15 @@ def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, he
             hovertemplate="stated %{x:.1%}, right %{y:.1%}<br>%{customdata:,} predictions<extra>"
             f"{stated_label(name)}</extra>",
         )  # fmt: skip
-    finish(figure, "Before and after: the nearer to the diagonal, the more a number means", height)
-    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1])
+    finish(figure, "Before and after: nearer to the diagonal is better", height)
+    figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.03])
     figure.update_xaxes(title_text="stated confidence", tickformat=".0%", range=[0, 1], title_standoff=4)
     return figure
 
 
-def histogram_figure(stated: np.ndarray, correct: np.ndarray, *, height: int = 470, bins: int = 50) -> go.Figure:
+def histogram_figure(
+    stated: np.ndarray, correct: np.ndarray, *, height: int = 470, bins: int = 50
+) -> go.Figure:
     """Count of right (up) and wrong (down) predictions by stated confidence."""
     edges = np.linspace(0, 1, bins + 1)
     right = np.histogram(stated[correct], edges)[0]
@@ -144,7 +150,9 @@ def through_time_figure(found: ThroughTime, *, level: float, dark: bool, height:
     return figure
 
 
-def acted_figure(times: np.ndarray, share: np.ndarray, *, line: float, dark: bool, height: int = 210) -> go.Figure:
+def acted_figure(
+    times: np.ndarray, share: np.ndarray, *, line: float, dark: bool, height: int = 210
+) -> go.Figure:
     """Rolling share right of what one acts on, beside the line it must stay above; gaps without a call."""
     figure = go.Figure()
     figure.add_scatter(
@@ -152,7 +160,12 @@ def acted_figure(times: np.ndarray, share: np.ndarray, *, line: float, dark: boo
         hovertemplate="%{x|%Y-%m-%d}: right %{y:.0%}<extra></extra>",
     )  # fmt: skip
     figure.add_hline(y=line, line={"color": ink(dark), "width": 2, "dash": "dash"})
-    finish(figure, "Right, of the calls above the line: it should stay above the line itself", height, legend=False)
+    finish(
+        figure,
+        "Right, of the calls above the line: it should stay above the line itself",
+        height,
+        legend=False,
+    )
     figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.02], nticks=4)
     figure.update_xaxes(title_text="bar open, UTC", title_standoff=4)
     return figure

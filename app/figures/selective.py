@@ -12,7 +12,9 @@ from app.figures.theme import GREY, ink
 from app.review_selective import Curve
 
 
-def risk_figure(curves: Mapping[str, Curve], shown: Sequence[str], *, dark: bool, height: int = 400) -> go.Figure:
+def risk_figure(
+    curves: Mapping[str, Curve], shown: Sequence[str], *, dark: bool, height: int = 440
+) -> go.Figure:
     """Share wrong against the share acted on, surest first, with the oracle and the random line."""
     figure = go.Figure()
     every = next(iter(curves.values()))
@@ -21,7 +23,8 @@ def risk_figure(curves: Mapping[str, Curve], shown: Sequence[str], *, dark: bool
         name="best possible order", hovertemplate="%{x:.0%} acted on, %{y:.1%} wrong<extra>oracle</extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=[0, 1], y=[every.random, every.random], mode="lines", line={"color": GREY, "width": 1, "dash": "dash"},
+        x=[0, 1], y=[every.random, every.random], mode="lines",
+        line={"color": GREY, "width": 1, "dash": "dash"},
         name="random order", hoverinfo="skip",
     )  # fmt: skip
     for name in shown:
@@ -29,11 +32,17 @@ def risk_figure(curves: Mapping[str, Curve], shown: Sequence[str], *, dark: bool
             continue
         curve = curves[name]
         figure.add_scatter(
-            x=curve.coverage, y=curve.risk, mode="lines", line=stated_line(name, dark), name=stated_label(name),
-            customdata=curve.threshold, hovertemplate="above %{customdata:.0%}: %{x:.0%} acted on, "
+            x=curve.coverage, y=curve.risk, mode="lines", line=stated_line(name, dark),
+            name=stated_label(name), customdata=curve.threshold,
+            hovertemplate="above %{customdata:.0%}: %{x:.0%} acted on, "
             f"%{{y:.1%}} wrong<extra>{stated_label(name)}</extra>",
         )  # fmt: skip
-    finish(figure, "Wrong, when only the surest are acted on: lower is better", height, top=104)
+    finish(
+        figure,
+        "Wrong, when only the surest are acted on: lower is better",
+        height,
+        top=60 + 20 * ((len(shown) + 3) // 2),
+    )
     figure.update_yaxes(title_text="share wrong", tickformat=".0%", rangemode="tozero")
     figure.update_xaxes(
         title_text="share acted on, surest first", tickformat=".0%", range=[0, 1], title_standoff=4
@@ -45,7 +54,7 @@ def areas_figure(table: pd.DataFrame, *, dark: bool, height: int = 400) -> go.Fi
     """What each confidence gains over a random order, with whiskers; the table is `score_areas`."""
     lines = table.iloc[::-1]
     figure = go.Figure()
-    for name, line in lines.iterrows():
+    for name, line in lines.to_dict("index").items():
         style = stated_line(str(name), dark)
         figure.add_scatter(
             x=[line["gain"]], y=[stated_label(str(name))], mode="markers",
@@ -58,8 +67,10 @@ def areas_figure(table: pd.DataFrame, *, dark: bool, height: int = 400) -> go.Fi
             hovertemplate="%{x:.4f}<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dash"})
-    finish(figure, "Gain over a random order: right of 0 it tells right from wrong", height, legend=False)
-    figure.update_xaxes(title_text="fewer errors, mean over all shares acted on", title_standoff=4, tickformat=".1%")
+    finish(figure, "Gain over a random order: above 0 is knowledge", height, legend=False)
+    figure.update_xaxes(
+        title_text="fewer errors, mean over all shares acted on", title_standoff=4, tickformat=".1%"
+    )
     return figure
 
 

@@ -4,8 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from core.__main__ import main, parse_time
+from core.__main__ import main
 from core.bundle import save_bundle
+from core.commands import parse_time
 from core.data.store import BarStore
 from core.errors import InputError
 from core.predictor import Predictor

@@ -1,0 +1,132 @@
+"""Tables and sentences of the review pages, in words and percent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from app.review import STATED
+from app.review_performance import MODEL, SCORES, verdict
+
+
+def with_interval(value: float, low: float, high: float, scale: float = 100, digits: int = 1) -> str:
+    """A value and its interval in brackets; the value alone without one, a dash without a value."""
+    if not np.isfinite(value):
+        return "–"
+    text = f"{scale * value:.{digits}f}"
+    return f"{text} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]" if np.isfinite(low) else text
+
+
+def errors_table(errors: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """`score_errors` to read: calibration errors in points of percent, Brier parts as they are."""
+    lines = []
+    for name, line in errors.to_dict("index").items():
+        is_error = np.isfinite(line["p95"])
+        scale, digits = (100, 1) if is_error else (1, 4)
+        short = f" ({str(name).replace('_', ' ')})"
+        lines.append(
+            {
+                "what": labels[str(name)] + short + (", points" if is_error else ""),
+                "measured": with_interval(line["value"], line["low"], line["high"], scale, digits),
+                "perfect model, up to": f"{100 * line['p95']:.1f}" if is_error else "–",
+                "so": ""
+                if not is_error
+                else ("within chance" if line["value"] <= line["p95"] else "more than chance"),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def compared_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """`compare_stated` to read."""
+    return pd.DataFrame(
+        {
+            "confidence": [STATED[name] for name in compared.index],
+            "said": [f"{100 * v:.1f}%" for v in compared["mean_stated"]],
+            "was right": [f"{100 * v:.1f}%" for v in compared["right"]],
+            "off by (ECE)": [f"{100 * v:.1f}" for v in compared["ece"]],
+            "perfect, up to": [f"{100 * v:.1f}" for v in compared["p95"]],
+            "AURC": [f"{v:.4f}" for v in compared["aurc"]],
+            "n": [f"{int(v):,}" for v in compared["rows"]],
+        }
+    )
+
+
+def areas_table(areas: pd.DataFrame) -> pd.DataFrame:
+    """`score_areas` to read."""
+    return pd.DataFrame(
+        {
+            "confidence": [STATED[name] for name in areas.index],
+            "share wrong, mean over all shares acted on (AURC, %)": [
+                with_interval(*line) for line in areas[["aurc", "low", "high"]].to_numpy()
+            ],
+            "gain over a random order, points": [
+                with_interval(*line, digits=2) for line in areas[["gain", "gain_low", "gain_high"]].to_numpy()
+            ],
+            "so": [
+                _so(low, high, "better than random", "worse than random")
+                for low, high in areas[["gain_low", "gain_high"]].to_numpy()
+            ],
+        }
+    )
+
+
+def left_out_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`leave_out` to read."""
+    lines: dict[str, list[str]] = {"source": [STATED[name] for name in table.index]}
+    for kind in ("raw", "mix"):
+        values = table[[f"{kind}_{part}" for part in ("value", "low", "high")]].to_numpy()
+        lines[f"adds to the {STATED[kind]}, points"] = [with_interval(*line, digits=2) for line in values]
+        lines["so" if kind == "raw" else "so "] = [
+            _so(low, high, "helps", "harms", "unclear") for _, low, high in values
+        ]
+    return pd.DataFrame(lines)
+
+
+def left_out_sentence(table: pd.DataFrame) -> str:
+    """Which sources help the sum of four, by intervals that exclude zero."""
+    helping = [STATED[str(n)] for n, line in table.to_dict("index").items() if line["raw_low"] > 0]
+    harming = [STATED[str(n)] for n, line in table.to_dict("index").items() if line["raw_high"] < 0]
+    if not helping and not harming:
+        return "**No source is shown to add to the sum of four, or to take from it.**"
+    parts = [f"{', '.join(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
+    parts += [f"{', '.join(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
+    return f"**In the sum of four, {'; '.join(parts)}**; for the others neither is shown."
+
+
+def rolling_share(acted: np.ndarray, correct: np.ndarray, last: np.ndarray, window: int) -> np.ndarray:
+    """(K,) share right of what was acted on among the `window` rows up to each of `last`; NaN without any."""
+    calls = np.concatenate([[0], np.cumsum(acted)])
+    right = np.concatenate([[0], np.cumsum(acted & correct)])
+    made = calls[last + 1] - calls[last + 1 - window]
+    return np.where(made > 0, (right[last + 1] - right[last + 1 - window]) / np.maximum(made, 1), np.nan)
+
+
+def _so(low: float, high: float, above: str, below: str, neither: str = "no difference shown") -> str:
+    if low > 0:
+        return above
+    return below if high < 0 else neither
+
+
+def scores_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`tabulate_scores` to read: one row a forecaster, the model's difference in words."""
+    lines: dict[str, list[str]] = {"forecaster": [str(name) for name in table.index]}
+    for name, spec in SCORES.items():
+        scale, digits = (100, 1) if spec.percent else (1, 4)
+        values = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+        lines[spec.technical.split(" (")[0].split(",")[0] + (", %" if spec.percent else "")] = [
+            with_interval(line[0], line[1], line[2], scale, digits) for line in values
+        ]
+    lines["model less baseline, log-loss"] = [
+        with_interval(line[0], line[1], line[2], 1, 4)
+        for line in table[["difference", "difference_low", "difference_high"]].to_numpy()
+    ]
+    lines["so"] = [
+        "" if name == MODEL else verdict(low, high)
+        for name, low, high in zip(
+            table.index, table["difference_low"], table["difference_high"], strict=True
+        )
+    ]
+    return pd.DataFrame(lines)

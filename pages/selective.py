@@ -1,0 +1,66 @@
+"""Is it worth listening only when the model is sure, and which source knows?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import controls, notices, review_controls, review_resources
+from app.figures.selective import areas_figure, leave_out_figure
+from app.review import STATED
+from app.review_controls import Review, draw_chart
+from app.review_tables import areas_table, left_out_sentence, left_out_table
+
+DEFAULT = ["confidence", "raw", "mix", "attention", "ensemble", "similarity", "mc_dropout"]
+
+
+def view(review: Review) -> None:
+    """Curves and their areas."""
+    dark = controls.is_dark()
+    shown = st.pills(
+        "Confidences", list(STATED), selection_mode="multi", default=DEFAULT, key="risk_shown",
+        format_func=lambda name: STATED[name], persist_state="session",
+    )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown(
+            "**Wrong, by how choosy one is**",
+            help="Risk-coverage curves (El-Yaniv and Wiener 2010). The dotted line is an oracle that puts "
+            "every right prediction first, the dashed one a random order.",
+        )
+        draw_chart(
+            review_resources.risk(review.key, review.chosen, tuple(shown or ["confidence"]), dark), "risk"
+        )
+    areas = review_resources.areas(review.key, review.chosen)
+    with right:
+        st.markdown(
+            "**Which of them knows when it is right**",
+            help="Share wrong of acting on everything less AURC, the area under the risk-coverage curve "
+            "(Geifman and El-Yaniv 2017), with 95% block-bootstrap intervals.",
+        )
+        draw_chart(areas_figure(areas, dark=dark), "areas")
+    st.dataframe(areas_table(areas), hide_index=True, height="content", alt="Areas under the curves")
+    review_controls.offer_csv(areas, f"selective_{review.chosen.task}")
+
+
+def draw_left_out(review: Review) -> None:
+    """What each source adds when it is left out."""
+    table = review_resources.left_out(review.key, review.chosen)
+    st.markdown(
+        left_out_sentence(table),
+        help="Paired block-bootstrap on the same rows. Sum: the other three weights scaled back to 1. "
+        "Learned mix: the source held at its fold's mean; the mix is not fitted anew, since the rows it was "
+        "fitted on are not kept with the results.",
+    )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        draw_chart(leave_out_figure(table, dark=controls.is_dark()), "left_out")
+    with right:
+        st.dataframe(left_out_table(table), hide_index=True, height="content", alt="What each source adds")
+        review_controls.offer_csv(table, f"sources_left_out_{review.chosen.task}")
+
+
+with notices.guard():
+    review = review_controls.choose_rows()
+    if review:
+        st.fragment(view)(review)
+        draw_left_out(review)

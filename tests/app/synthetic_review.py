@@ -1,0 +1,118 @@
+"""A finished walk-forward whose true probabilities are known, written as the program writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, softmax
+
+from core.data.segments import SegmentBorders
+from core.models.confidence import RAW_WEIGHTS
+from core.training.walk_forward_results import (
+    CATEGORIES,
+    FORMAT_VERSION,
+    KEY_COLUMNS,
+    PLAN,
+    SUMMARY,
+    FoldRecord,
+    WalkForwardResult,
+    load_walk_forward,
+    write_fold,
+    write_json,
+)
+from core.training.walk_forward_summary import summarise
+from tests.conftest import small_config
+
+SHARPNESS = 2.0
+"""Logits are this many times too large; dividing them by it gives the true probabilities."""
+
+
+def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str, ...] = ("AAA", "BBB")):
+    """Rows and baseline rows: ``p`` is perfectly calibrated, ``u`` too sure, dropout alone informative."""
+    rng = np.random.default_rng(seed)
+    config = small_config()
+    times = pd.date_range("2015-01-01", periods=bars, freq="D", tz="UTC").as_unit("us")
+    fold = np.arange(bars) * folds // bars
+    tables, baselines = [], []
+    for task in config.tasks:
+        for instrument in instruments:
+            truth = softmax(rng.normal(0, 0.9, (bars, 3)), axis=1)
+            label = (rng.random(bars)[:, None] > truth.cumsum(axis=1)[:, :-1]).sum(axis=1)
+            logits = SHARPNESS * np.log(truth)
+            plain = softmax(logits, axis=1)
+            sure = truth.max(axis=1)
+            sources = np.column_stack([rng.uniform(0, 0.3, bars), rng.uniform(0.8, 1, (bars, 2)), sure])
+            keys = {
+                "fold": fold.astype(np.int16), "segment": "test", "instrument": instrument, "timeframe": "1d",
+                "ts": times, "task": task.name, "label": label.astype(np.int8),
+                "label_end": times + pd.Timedelta(days=5),
+            }  # fmt: skip
+            wide = {
+                f"{k}_{c}": v[:, c]
+                for k, v in (("logit", logits), ("p", truth), ("u", plain))
+                for c in range(3)
+            }
+            stated = {
+                "head_confidence": plain.max(axis=1) ** 0.5,
+                **dict(zip(("attention", "ensemble", "similarity", "mc_dropout"), sources.T, strict=True)),
+                "raw": sources @ np.array(RAW_WEIGHTS),
+                "mix": expit(sources @ np.array([0, 0, 0, 4.0]) - 2), "temperature": sure, "platt": sure,
+                "isotonic": np.round(sure, 1), "confidence": sure,
+            }  # fmt: skip
+            members = truth >= 0.15
+            rest = {
+                "set_size": members.sum(axis=1).astype(np.int8), "covered": members[np.arange(bars), label],
+                "distance": np.float32(1), "out_of_distribution": False,
+                "regime_now": (np.arange(bars) % 3).astype(np.int8), "label_ahead": np.int8(-1),
+            }  # fmt: skip
+            floats = {k: np.asarray(v, np.float32) for k, v in (wide | stated).items()}
+            table = pd.DataFrame(keys | floats | rest)
+            tables.append(table)
+            for name, forecast in (("prior", np.full((bars, 3), 1 / 3)), ("logistic", 0.5 * truth + 0.5 / 3)):
+                part = {f"p_{c}": forecast[:, c].astype(np.float32) for c in range(3)}
+                baselines.append(table[list(KEY_COLUMNS)].assign(baseline=name, **part))
+    rows = pd.concat(tables, ignore_index=True).astype({n: "category" for n in CATEGORIES if n != "baseline"})
+    kept = {n: "category" for n in CATEGORIES if n != "segment"}
+    return rows, pd.concat(baselines, ignore_index=True).astype(kept), config
+
+
+def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0) -> WalkForwardResult:
+    """Write and read back a walk-forward of `bars` days, two instruments and three tasks."""
+    folder.mkdir(parents=True)
+    rows, baselines, config = synthetic_rows(bars, folds, seed)
+    starts = rows.groupby("fold")["ts"].min()
+    borders = [
+        SegmentBorders(
+            at - pd.Timedelta(days=200), at - pd.Timedelta(days=10), at + pd.Timedelta(days=bars // folds)
+        )
+        for at in starts
+    ]
+    plan = {
+        "format_version": FORMAT_VERSION, "config": config.model_dump(mode="json"), "scheme": "expanding",
+        "test_step": 1, "baselines": ["prior", "logistic"], "series": ["AAA|1d", "BBB|1d"],
+        "data": "synthetic",
+        "borders": [border.to_dict() for border in borders], "fingerprint": "synthetic",
+    }  # fmt: skip
+    mix = {"mix": {"weights": [0.0, 0.0, 0.0, 4.0], "intercept": -2.0}}
+    for k, border in enumerate(borders):
+        mine = rows[rows["fold"] == k]
+        losses = np.linspace(1.1, 1.0, 4)
+        history = {f"train_{t.name}_cross_entropy": losses for t in config.tasks} | {
+            f"calibrate_{t.name}_log_loss": losses + np.array([0, 0, 0.01, 0.05]) for t in config.tasks
+        }
+        record = FoldRecord(
+            index=k, borders=border, rows={t.name: int((mine["task"] == t.name).sum()) for t in config.tasks},
+            audit={}, skipped={}, suspicious={}, confidence={t.name: mix for t in config.tasks}, best_epoch=1,
+            seconds=1.0, history=pd.DataFrame({"epoch": range(4), **history}), importance=pd.DataFrame(),
+            baselines={t.name: {} for t in config.tasks},
+        )  # fmt: skip
+        write_fold(folder, record, mine, baselines[baselines["fold"] == k])
+    write_json(folder / PLAN, plan)
+    write_json(folder / SUMMARY, summarise(*_in_file_order(rows, baselines), config))
+    return load_walk_forward(folder)
+
+
+def _in_file_order(rows: pd.DataFrame, baselines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return tuple(t.sort_values("fold", kind="stable").reset_index(drop=True) for t in (rows, baselines))  # type: ignore[return-value]

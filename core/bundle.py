@@ -23,14 +23,14 @@ from core.data.dataset import SegmentBorders
 from core.data.scaling import FeatureScaler
 from core.data.targets import SeriesThresholds
 from core.errors import BundleError, InputError
-from core.models.similarity import RepresentationReference
+from core.models.similarity import DistanceReference, TrainingReference
 from core.models.transformer import MarketTransformer
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
-MEAN = "reference_mean.npy"
-PRECISION = "reference_precision.npy"
+REFERENCES = ("representation", "inputs")
+ARRAYS = tuple(f"{part}_{name}.npy" for part in REFERENCES for name in ("mean", "precision"))
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "model"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -63,7 +63,7 @@ class Bundle:
     instruments: tuple[str, ...]
     timeframes: tuple[str, ...]
     borders: SegmentBorders
-    reference: RepresentationReference
+    reference: TrainingReference
     confidence: dict[str, TaskConfidence]
     baselines: dict[str, Any]
     metrics: dict[str, Any]
@@ -112,10 +112,14 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     try:
         weights = {name: tensor.contiguous() for name, tensor in bundle.model.state_dict().items()}
         safetensors.torch.save_file(weights, staging / WEIGHTS)
-        np.save(staging / MEAN, bundle.reference.mean, allow_pickle=False)
-        np.save(staging / PRECISION, bundle.reference.precision.astype(np.float32), allow_pickle=False)
+        for part in REFERENCES:
+            reference: DistanceReference = getattr(bundle.reference, part)
+            for name in ("mean", "precision"):
+                values = getattr(reference, name).astype(np.float32)
+                np.save(staging / f"{part}_{name}.npy", values, allow_pickle=False)
+        (staging / WEIGHTS).chmod(0o644)
         manifest = _manifest(bundle)
-        manifest["files"] = {name: _sha256(staging / name) for name in (WEIGHTS, MEAN, PRECISION)}
+        manifest["files"] = {name: _sha256(staging / name) for name in (WEIGHTS, *ARRAYS)}
         manifest["digest"] = _digest(manifest)
         (staging / MANIFEST).write_text(
             json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8"
@@ -243,7 +247,10 @@ def _manifest(bundle: Bundle) -> dict[str, Any]:
         "instruments": list(bundle.instruments),
         "timeframes": list(bundle.timeframes),
         "borders": bundle.borders.to_dict(),
-        "reference": {"scale": bundle.reference.scale, "limit": bundle.reference.limit},
+        "reference": {
+            part: {name: getattr(getattr(bundle.reference, part), name) for name in ("scale", "limit")}
+            for part in REFERENCES
+        },
         "confidence": {task: fitted.to_dict() for task, fitted in bundle.confidence.items()},
         "baselines": bundle.baselines,
         "metrics": bundle.metrics,
@@ -268,11 +275,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(
             f"a bundle of format {FORMAT_VERSION} or older", f"format {found} in {folder}", "update Lookback"
         )
-    if manifest.get("digest") != _digest(manifest) or set(manifest.get("files", {})) != {
-        WEIGHTS,
-        MEAN,
-        PRECISION,
-    }:
+    files = set(manifest.get("files", {}))
+    if manifest.get("digest") != _digest(manifest) or files != {WEIGHTS, *ARRAYS}:
         raise BundleError(
             f"{MANIFEST} as it was written", f"altered content in {folder}", "copy the bundle again"
         )
@@ -294,12 +298,6 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
     except safetensors.SafetensorError as error:
         raise BundleError(f"safetensors weights in {folder}", str(error), "copy the bundle again") from None
     model.eval()
-    reference = RepresentationReference(
-        mean=np.load(folder / MEAN, allow_pickle=False),
-        precision=np.load(folder / PRECISION, allow_pickle=False).astype(np.float64),
-        scale=float(manifest["reference"]["scale"]),
-        limit=float(manifest["reference"]["limit"]),
-    )
     return Bundle(
         name=manifest["name"],
         config=config,
@@ -308,7 +306,7 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
         instruments=tuple(manifest["instruments"]),
         timeframes=tuple(manifest["timeframes"]),
         borders=SegmentBorders.from_dict(manifest["borders"]),
-        reference=reference,
+        reference=TrainingReference(*(_read_reference(folder, manifest, part) for part in REFERENCES)),
         confidence={
             task: TaskConfidence.from_dict(stored) for task, stored in manifest["confidence"].items()
         },
@@ -319,6 +317,15 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
         code_version=manifest["code_version"],
         version=manifest["digest"][:12],
     )
+
+
+def _read_reference(folder: Path, manifest: dict[str, Any], part: str) -> DistanceReference:
+    mean, precision = (
+        np.load(folder / f"{part}_{name}.npy", allow_pickle=False).astype(np.float64)
+        for name in ("mean", "precision")
+    )
+    numbers = manifest["reference"][part]
+    return DistanceReference(mean, precision, float(numbers["scale"]), float(numbers["limit"]))
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

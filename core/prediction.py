@@ -97,7 +97,8 @@ class Prediction:
     ts, known_at
         The bar's open, and the moment its close made this prediction possible; UTC.
     distance
-        Mahalanobis distance of the representation over the flag limit; above 1 is out of distribution.
+        How unlike training: the larger Mahalanobis distance, of the representation or of the window itself,
+        over its limit; above 1 is out of distribution.
     known_instrument
         False when the model was trained without this instrument.
     data_fingerprint

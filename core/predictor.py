@@ -20,6 +20,7 @@ from core.data.timeframe import known_at
 from core.errors import WindowError
 from core.models.confidence import SOURCES, ConfidenceSources, estimate_sources, trace
 from core.models.heads import HeadOutput
+from core.models.similarity import window_statistics
 from core.prediction import AttentionWindow, ModelWindow, Prediction, StatedClass, TaskPrediction
 
 __all__ = [
@@ -175,7 +176,9 @@ class Predictor:
         bundle = self.bundle
         with torch.inference_mode():
             traced = trace(bundle.model, *self._inputs(windows))
-            sources, distances = estimate_sources(bundle.model, traced, bundle.reference)
+            sources, distances = estimate_sources(bundle.model, traced, bundle.reference.representation)
+        statistics = window_statistics(np.stack([window.features for window in windows]))
+        strangeness = bundle.reference.strangeness(distances.numpy(), statistics)
         tasks = [
             self._state(task, traced.layers[-1][task.name], sources[task.name])
             for task in bundle.config.tasks
@@ -184,7 +187,6 @@ class Predictor:
         predictions = []
         for row, window in enumerate(windows):
             ts = cast(pd.Timestamp, pd.Timestamp(window.ts[-1], tz="UTC"))
-            distance = float(distances[row])
             predictions.append(
                 Prediction(
                     instrument=window.instrument,
@@ -194,8 +196,8 @@ class Predictor:
                     model_name=bundle.name,
                     model_version=bundle.version,
                     latency_ms=latency,
-                    out_of_distribution=distance > bundle.reference.limit,
-                    distance=distance / bundle.reference.limit,
+                    out_of_distribution=bool(strangeness[row] > 1),
+                    distance=float(strangeness[row]),
                     known_instrument=bundle.instrument_index(window.instrument) > 0,
                     data_fingerprint=_fingerprint(window.features),
                     tasks={predicted[row].task: predicted[row] for predicted in tasks},

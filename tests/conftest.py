@@ -16,7 +16,7 @@ from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
 from core.models.confidence import RAW_WEIGHTS
-from core.models.similarity import RepresentationReference
+from core.models.similarity import DistanceReference, TrainingReference, window_statistics
 from core.models.transformer import MarketTransformer
 
 
@@ -73,6 +73,14 @@ def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int
         config.model, len(data.feature_names), config.tasks, len(data.instruments), len(data.timeframes)
     ).eval()
     noise = np.random.default_rng(seed).normal(size=(400, config.model.d_model))
+    length = config.model.sequence_length
+    windows = [
+        series.features[end - length : end]
+        for series in data.series
+        for end in range(length, len(series.ts), 25)
+    ]
+    statistics = window_statistics(np.stack(windows))
+    described = DistanceReference.fit(statistics, statistics)
     return save_bundle(
         Bundle(
             name=config.name,
@@ -82,7 +90,7 @@ def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int
             instruments=tuple(data.instruments),
             timeframes=tuple(data.timeframes),
             borders=data.borders,
-            reference=RepresentationReference.fit(noise, noise),
+            reference=TrainingReference(DistanceReference.fit(noise, noise), described),
             confidence=noisy_confidence(config, seed),
             baselines={},
             metrics={},

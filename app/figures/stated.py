@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.figures.theme import GREY, INDIGO, apply_layout, ink
+from app.figures.theme import GREY, SOURCE_COLORS, apply_layout, ink
 from app.review import STATED
 
 # Hues that no class uses; dashes tell them apart without colour.
 _STYLES = {
-    "attention": (INDIGO, "dot"),
-    "ensemble": ("#44AA99", "dash"),
-    "similarity": ("#999933", "dashdot"),
-    "mc_dropout": ("#CC6677", "longdash"),
+    "attention": (SOURCE_COLORS["attention"], "dot"),
+    "ensemble": (SOURCE_COLORS["ensemble"], "dash"),
+    "similarity": (SOURCE_COLORS["similarity"], "dashdot"),
+    "mc_dropout": (SOURCE_COLORS["mc_dropout"], "longdash"),
     "temperature": ("#AA4499", "dot"),
     "platt": ("#B08D00", "dash"),
     "isotonic": ("#3A9A5B", "dashdot"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.models.attention import attention_bias
 from core.models.heads import HeadOutput, TaskHead
-from core.models.similarity import RepresentationReference
+from core.models.similarity import DistanceReference
 from core.models.transformer import MarketTransformer, TransformerBlock
 
 SOURCES = ("attention", "ensemble", "similarity", "mc_dropout")
@@ -229,7 +229,7 @@ def redraw_everything(
 def estimate_sources(
     model: MarketTransformer,
     traced: Trace,
-    reference: RepresentationReference,
+    reference: DistanceReference,
     passes: int = PASSES,
     seed: int = SEED,
 ) -> tuple[dict[str, ConfidenceSources], Tensor]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from core.calibration.task_confidence import TaskConfidence
 from core.data.windows import LastBarWindows
 from core.models.confidence import estimate_sources, trace
-from core.models.similarity import RepresentationReference
+from core.models.similarity import TrainingReference, window_statistics
 from core.models.transformer import MarketTransformer
 from core.training.bootstrap import label_span
 
@@ -68,6 +68,8 @@ class ConfidentScores:
         Bar opens, (n,) datetime64[us].
     distance
         Mahalanobis distance of each representation, (n,).
+    strangeness
+        See `core.models.similarity.TrainingReference.strangeness`, (n,); above 1 is out of distribution.
     tasks
         By name.
     """
@@ -75,22 +77,25 @@ class ConfidentScores:
     rows: np.ndarray
     times: np.ndarray
     distance: np.ndarray
+    strangeness: np.ndarray
     tasks: dict[str, ConfidentOutputs]
 
 
 def score_with_confidence(
-    model: MarketTransformer, windows: LastBarWindows, reference: RepresentationReference, batch: int = 32
+    model: MarketTransformer, windows: LastBarWindows, reference: TrainingReference, batch: int = 32
 ) -> ConfidentScores:
     """Run the model and its confidence sources over `windows`, in order, as live prediction does."""
     names = list(model.heads)
     parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in names}
-    distances = []
+    distances, strangeness = [], []
     device = next(model.parameters()).device
     with torch.inference_mode():
         for items in DataLoader(windows, batch_size=batch):
             traced = trace(model, *(items[key].to(device) for key in ("x", "instrument", "timeframe")))
-            sources, distance = estimate_sources(model, traced, reference)
+            sources, distance = estimate_sources(model, traced, reference.representation)
             distances.append(distance.numpy())
+            statistics = window_statistics(items["x"].numpy())
+            strangeness.append(reference.strangeness(distances[-1], statistics))
             for name in names:
                 head = traced.layers[-1][name]
                 parts[name].append(
@@ -117,7 +122,9 @@ def score_with_confidence(
             np.array(ends, "datetime64[us]"),
         )
     times = np.array([series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
-    return ConfidentScores(windows.rows.copy(), times, np.concatenate(distances), tasks)
+    return ConfidentScores(
+        windows.rows.copy(), times, np.concatenate(distances), np.concatenate(strangeness), tasks
+    )
 
 
 def fit_confidence(scores: ConfidentScores) -> dict[str, TaskConfidence]:

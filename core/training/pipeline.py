@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.bundle import Bundle, save_bundle
@@ -17,12 +18,12 @@ from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
-from core.models.similarity import RepresentationReference
+from core.models.similarity import TrainingReference
 from core.models.transformer import MarketTransformer
 from core.training.baselines import Baselines
 from core.training.confident_scoring import fit_confidence, score_with_confidence
 from core.training.evaluation import SCORES, score_windows
-from core.training.scoring import score_last_bars
+from core.training.scoring import LastBarScores, score_last_bars
 from core.training.tracking import EpochTracker, track_run
 from core.training.trainer import TrainingResult, train
 
@@ -87,9 +88,7 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         if len(part):
             print(f"scoring {len(part)} {name} windows", file=sys.stderr)
             scores[name] = score_last_bars(result.model, part)
-    reference = RepresentationReference.fit(
-        scores["train"].representation, scores["calibrate"].representation
-    )
+    reference = TrainingReference.fit(_described(scores["train"]), _described(scores["calibrate"]))
     bundle = Bundle(
         name=config.name,
         config=config,
@@ -112,13 +111,16 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
     return replace(bundle, metrics={"segments": segments} | _training_record(bundle, data, result))
 
 
-def fit_reference(model: MarketTransformer, data: PreparedData, config: Config) -> RepresentationReference:
-    """Distribution of the representation over the train segment, its flag limit from the calibrate one."""
+def fit_reference(model: MarketTransformer, data: PreparedData, config: Config) -> TrainingReference:
+    """What windows of the train segment look like, the flag's limits from the calibrate one."""
     training, calibration = (
-        score_last_bars(model, _thinned(data, segment, config)).representation
-        for segment in (TRAIN, CALIBRATE)
+        _described(score_last_bars(model, _thinned(data, segment, config))) for segment in (TRAIN, CALIBRATE)
     )
-    return RepresentationReference.fit(training, calibration)
+    return TrainingReference.fit(training, calibration)
+
+
+def _described(scores: LastBarScores) -> tuple[np.ndarray, np.ndarray]:
+    return scores.representation, scores.statistics
 
 
 def _thinned(data: PreparedData, segment: int, config: Config) -> LastBarWindows:

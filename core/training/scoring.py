@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from core.data.windows import LastBarWindows
 from core.errors import InputError
 from core.models.heads import HeadOutput
+from core.models.similarity import window_statistics
 from core.models.transformer import MarketTransformer
 
 
@@ -52,11 +53,14 @@ class LastBarScores:
         By name.
     representation
         (n, D) float32.
+    statistics
+        `core.models.similarity.window_statistics` of each window, (n, 3 N).
     """
 
     rows: np.ndarray
     tasks: dict[str, TaskOutputs]
     representation: np.ndarray
+    statistics: np.ndarray
 
 
 def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: int = 64) -> LastBarScores:
@@ -75,7 +79,7 @@ def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: in
     if not len(dataset):
         raise InputError("bars with a label and a full window before them", "none", "choose another period")
     parts: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in model.heads}
-    representation = []
+    representation, statistics = [], []
     was_training = model.training
     device = next(model.parameters()).device
     model.eval()
@@ -84,6 +88,7 @@ def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: in
             for items in DataLoader(dataset, batch_size=batch):
                 inputs = (items[key].to(device) for key in ("x", "instrument", "timeframe"))
                 output = model(*inputs, last_only=True)
+                statistics.append(window_statistics(items["x"].numpy()))
                 representation.append(output.representation[:, 0].cpu().numpy())
                 for name, head in output.tasks.items():
                     parts[name].append(_arrays(head))
@@ -99,7 +104,9 @@ def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: in
             intensity=whole.get("intensity"),
             labels=dataset.last_labels(name),
         )
-    return LastBarScores(dataset.rows.copy(), tasks, np.concatenate(representation))
+    return LastBarScores(
+        dataset.rows.copy(), tasks, np.concatenate(representation), np.concatenate(statistics)
+    )
 
 
 def _arrays(head: HeadOutput) -> dict[str, np.ndarray]:

@@ -107,7 +107,7 @@ def run_fold(
         reference = fit_reference(result.model, data, config)
         confidence = fit_confidence(score_with_confidence(result.model, windows[CALIBRATE], reference))
         tested = score_with_confidence(result.model, windows[TEST], reference)
-        rows = build_rows(plan.index, data, config, tested, confidence, reference.limit, measures)
+        rows = build_rows(plan.index, data, config, tested, confidence, measures)
         plain_model = None
         if "plain_transformer" in plan.baselines:
             callbacks = _callbacks(run, data, report, config.training.epochs, "plain/")

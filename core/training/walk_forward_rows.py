@@ -23,16 +23,9 @@ def build_rows(
     config: Config,
     scores: ConfidentScores,
     confidence: dict[str, TaskConfidence],
-    limit: float,
     measures: list[SeriesMeasures],
 ) -> pd.DataFrame:
-    """The model's rows: one per labelled window and task, tasks after each other.
-
-    Parameters
-    ----------
-    limit
-        Distance beyond which a window is out of distribution.
-    """
+    """The model's rows: one per labelled window and task, tasks after each other."""
     widest = max(len(task.classes) for task in config.tasks)
     which = scores.rows[:, 0]
     names = {
@@ -57,7 +50,7 @@ def build_rows(
             "label_end": pd.DatetimeIndex(outputs.label_ends, tz="UTC"),
             **_state(task.name, outputs, confidence.get(task.name), widest),
             "distance": scores.distance.astype(np.float32),
-            "out_of_distribution": scores.distance > limit,
+            "out_of_distribution": scores.strangeness > 1,
             "regime_now": regime_now,
             "label_ahead": ahead,
         }

@@ -8,6 +8,7 @@ from core.config import load_config
 from core.data.ingest import ingest_bundled
 from core.data.store import BarStore
 from core.models.confidence import estimate_sources, trace
+from core.models.similarity import window_statistics
 from core.predictor import Predictor
 
 MEGABYTE = 1e6
@@ -64,27 +65,33 @@ def test_every_bundled_series_can_be_predicted(predictor, instrument, timeframe)
         assert 0 < task.stated.confidence < 1
 
 
-def test_a_training_like_window_is_familiar_and_shuffled_or_scaled_ones_are_flagged(predictor):
+@pytest.mark.parametrize(
+    ("instrument", "at"), [("IBM", "2006-06-01"), ("AAPL", "2004-03-01"), ("SP500", "2003-05-01")]
+)
+def test_a_training_like_window_is_familiar_and_shuffled_or_scaled_ones_are_flagged(
+    predictor, instrument, at
+):
     bundle = predictor.bundle
-    window = predictor.window("IBM", "1d", pd.Timestamp("2006-06-01", tz="UTC"))
+    features = predictor.window(instrument, "1d", pd.Timestamp(at, tz="UTC")).features
     rng = np.random.default_rng(0)
     variants = np.stack(
         [
-            window.features,
-            rng.permuted(window.features, axis=1),
-            np.clip(50 + 6 * (window.features - 50), 0, 100).astype(np.float32),
+            features,
+            features[rng.permutation(300)],
+            rng.permuted(features, axis=1),
+            np.clip(50 + 3 * (features - 50), 0, 100),
+            features / 10,
         ]
-    )
-    index = torch.full((3,), bundle.instrument_index("IBM"))
+    ).astype(np.float32)
+    known = torch.full((len(variants),), bundle.instrument_index(instrument))
+    daily = torch.full((len(variants),), bundle.timeframe_index("1d"))
     with torch.inference_mode():
-        traced = trace(
-            bundle.model, torch.from_numpy(variants), index, torch.full((3,), bundle.timeframe_index("1d"))
-        )
-        sources, distance = estimate_sources(bundle.model, traced, bundle.reference)
-    similarity = sources["direction"].similarity
-    assert distance[0] < bundle.reference.limit
-    assert (distance[1:] > bundle.reference.limit).all()
-    assert (similarity[1:] < similarity[0]).all()
+        traced = trace(bundle.model, torch.from_numpy(variants), known, daily)
+        sources, distance = estimate_sources(bundle.model, traced, bundle.reference.representation)
+    strangeness = bundle.reference.strangeness(distance.numpy(), window_statistics(variants))
+    assert strangeness[0] < 1
+    assert (strangeness[1:] > 1).all()
+    assert sources["direction"].similarity[0] > 0.5
 
 
 def test_attention_of_the_shipped_model_stays_inside_its_windows(predictor):

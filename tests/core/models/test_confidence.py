@@ -16,7 +16,7 @@ from core.models.confidence import (
     redraw_last_bar,
     trace,
 )
-from core.models.similarity import RepresentationReference
+from core.models.similarity import DistanceReference
 from core.models.transformer import MarketTransformer
 
 LENGTH, FEATURES = 24, 5
@@ -142,7 +142,7 @@ def test_sources_lie_in_the_unit_interval_and_raw_is_the_specified_sum():
         traced = trace(model, x, instrument, timeframe)
         representation = traced.representation[:, 0].numpy()
         noise = np.random.default_rng(0).normal(size=(500, 32))
-        reference = RepresentationReference.fit(noise + representation.mean(0), noise)
+        reference = DistanceReference.fit(noise + representation.mean(0), noise)
         sources, _ = estimate_sources(model, traced, reference)
     for estimate in sources.values():
         stacked = estimate.stacked()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from core.models.similarity import RepresentationReference
+from core.models.similarity import DistanceReference, TrainingReference, window_statistics
 
 
 @pytest.fixture(scope="module")
@@ -14,28 +14,46 @@ def draws():
 
 def test_distance_equals_scipys(draws):
     training, calibration = draws
-    reference = RepresentationReference.fit(training, calibration)
+    reference = DistanceReference.fit(training, calibration)
     expected = [mahalanobis(row, reference.mean, reference.precision) for row in calibration[:20]]
     np.testing.assert_allclose(reference.distance(calibration[:20]), expected, rtol=1e-10)
 
 
 def test_the_median_training_window_has_similarity_exp_minus_a_half(draws):
     training, calibration = draws
-    reference = RepresentationReference.fit(training, calibration)
+    reference = DistanceReference.fit(training, calibration)
     median = np.median(reference.similarity(reference.distance(training)))
     assert median == pytest.approx(np.exp(-0.5), rel=1e-6)
 
 
 def test_one_calibration_window_in_a_hundred_is_flagged(draws):
     training, calibration = draws
-    reference = RepresentationReference.fit(training, calibration)
+    reference = DistanceReference.fit(training, calibration)
     assert (reference.distance(calibration) > reference.limit).mean() == pytest.approx(0.01, abs=0.001)
 
 
 def test_a_scaled_window_is_flagged_and_a_training_like_one_is_not(draws):
     training, calibration = draws
-    reference = RepresentationReference.fit(training, calibration)
+    reference = DistanceReference.fit(training, calibration)
     centre = training.mean(0, keepdims=True)
     assert reference.similarity(reference.distance(centre))[0] > 0.9
     assert reference.distance(centre)[0] < reference.limit
     assert reference.distance(centre + 10 * (training[:1] - centre))[0] > reference.limit
+
+
+def test_window_statistics_of_a_known_window():
+    window = np.array([[[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]])
+    np.testing.assert_allclose(window_statistics(window), [[2, 1, np.sqrt(8 / 3), 0, 2, 0]])
+
+
+def test_the_flag_sees_what_the_representation_hides(draws):
+    training, calibration = draws
+    rng = np.random.default_rng(1)
+    smooth = np.cumsum(rng.normal(size=(300, 40, 3)), axis=1)
+    statistics = window_statistics(smooth)
+    reference = TrainingReference.fit((training, statistics[:200]), (calibration, statistics[200:]))
+    jumbled = smooth[:1, rng.permutation(40)]
+    familiar = reference.representation.distance(training.mean(0, keepdims=True))
+    assert reference.strangeness(familiar, statistics[:1])[0] < 1
+    assert reference.strangeness(familiar, window_statistics(jumbled))[0] > 1
+    assert reference.strangeness(familiar, window_statistics(5 * smooth[:1]))[0] > 1

@@ -1,0 +1,104 @@
+"""How often calls came true when a confidence was as high as it is now, from a walk-forward's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.review import ReviewRows
+from core.calibration.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
+from core.models.confidence import SOURCES
+from core.training.bootstrap import BlockBootstrap
+
+BINS = 10
+FEWEST = 30
+"""Below so many rows no share is stated."""
+MANY = 300
+"""From so many rows on the share is stated without its interval, which then spans about ten points."""
+RECORDED = ("confidence", *SOURCES)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Record of the tenth of all rows that a stated value falls in.
+
+    Attributes
+    ----------
+    low, high
+        Stated values of that tenth, low included.
+    count, right
+        Rows in it, and how many of their calls came true.
+    right_low, right_high
+        95% interval of the share right, by block bootstrap over time; NaN where there is none.
+    """
+
+    low: float
+    high: float
+    count: int
+    right: int
+    right_low: float
+    right_high: float
+
+    @property
+    def share(self) -> float:
+        """Share right; NaN without rows."""
+        return self.right / self.count if self.count else float("nan")
+
+
+@dataclass(frozen=True)
+class ConfidenceRecord:
+    """Share right by tenths of the stated values, each tenth with equally many rows where values differ.
+
+    Attributes
+    ----------
+    curve, band
+        Of B bins.
+    lowest, highest
+        Value ever stated.
+    """
+
+    curve: ReliabilityCurve
+    band: Band
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, stated: np.ndarray, correct: np.ndarray, bootstrap: BlockBootstrap) -> ConfidenceRecord:
+        """Count stated values (n,) in [0, 1] and whether the calls came true (n,); n >= 1."""
+        curve = reliability_curve(stated, correct, BINS, "mass")
+        band = bootstrap_band(stated, correct, curve.edges, bootstrap)
+        return cls(curve, band, float(stated.min()), float(stated.max()))
+
+    def standing(self, value: float) -> Standing:
+        """Record of the tenth `value` lies in; outside all values ever stated it has no rows."""
+        # Rows are stored as float32: an isotonic step must compare equal to itself.
+        value = float(np.float32(value))
+        edges = self.curve.edges
+        if value < self.lowest or value > self.highest:
+            nan = float("nan")
+            outside = (0.0, self.lowest) if value < self.lowest else (self.highest, 1.0)
+            return Standing(*outside, 0, 0, nan, nan)
+        place = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))
+        count = int(self.curve.count[place])
+        return Standing(
+            low=max(float(edges[place]), self.lowest),
+            high=min(float(edges[place + 1]), self.highest),
+            count=count,
+            right=round(float(self.curve.accuracy[place]) * count) if count else 0,
+            right_low=float(self.band.low[place]),
+            right_high=float(self.band.high[place]),
+        )
+
+
+def build_records(rows: ReviewRows, bootstrap_of) -> dict[str, ConfidenceRecord]:
+    """Records of the final confidence and every source, by name; those never stated are left out.
+
+    `bootstrap_of` makes the block bootstrap of some rows.
+    """
+    records = {}
+    for name in RECORDED:
+        found = rows.stating(name)
+        if len(found):
+            records[name] = ConfidenceRecord.of(found.stated[name], found.correct, bootstrap_of(found))
+    return records

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from app.selection import (
     parse_params,
 )
 from core.data.store import SeriesSummary
+
+VIEWER = "viewer"
+"""Choice of the viewer's own time zone."""
 
 _SELECTION = "selection"
 _CHANGED = "selection_changed"
@@ -186,6 +190,17 @@ def is_dark() -> bool:
 def palette() -> Palette:
     """Candle colours this person chose."""
     return "classic" if st.session_state.get("classic_candles") else "lookback"
+
+
+def zone() -> str:
+    """Time zone of the moments shown: UTC, or the viewer's own where this person chose it."""
+    return viewer_zone() if st.session_state.get("times_in") == VIEWER else "UTC"
+
+
+def viewer_zone() -> str:
+    """The browser's zone; UTC where it names none that is known here."""
+    name = st.context.timezone
+    return name if name in available_timezones() else "UTC"
 
 
 def figure_config(name: str) -> dict[str, Any]:

@@ -30,9 +30,20 @@ class PageSpec:
 PAGES = (
     PageSpec("live", "Live", ":material/candlestick_chart:", "What the model says of the chosen bar"),
     PageSpec("attention", "Attention", ":material/visibility:", "Which earlier bars the model looks at"),
-    PageSpec("calibration", "Calibration", ":material/balance:", "How much a stated confidence is worth", False, False),
-    PageSpec("selective", "Selective", ":material/filter_alt:", "What is left when only the surest are acted on", False, False),
-    PageSpec("performance", "Performance", ":material/leaderboard:", "The model beside what it must beat", False, False),
+    PageSpec(
+        "calibration", "Calibration", ":material/balance:", "What a stated confidence is worth", False, False
+    ),
+    PageSpec(
+        "selective",
+        "Selective",
+        ":material/filter_alt:",
+        "What is left when only the surest are acted on",
+        False,
+        False,
+    ),
+    PageSpec(
+        "performance", "Performance", ":material/leaderboard:", "The model beside its baselines", False, False
+    ),
     PageSpec(
         "data", "Data", ":material/database:", "Bring bars, see what is stored and what was wrong with it",
         needs_bars=False, needs_model=False,

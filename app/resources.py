@@ -1,4 +1,4 @@
-"""Everything that is kept between runs of a page: the only st.cache_* of the workbench.
+"""Everything that is kept between runs of a page: with the resources of the review and live pages the only st.cache_*.
 
 Keys are primitives. Cached frames, predictions and figures are shared by all sessions: read, never change.
 """

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from core.bundle import SHIPPED
+from core.data.bars import one_column
 from core.models.confidence import SOURCES
 from core.training.bootstrap import BlockBootstrap, label_span
 from core.training.walk_forward_results import PLAN, SUMMARY, WalkForwardResult
@@ -126,7 +128,7 @@ class ReviewRows:
         return self if known.all() else self.take(known)
 
 
-def list_reviews(home: Path, shipped: Path = SHIPPED) -> dict[str, Path]:
+def list_reviews(home: Path, shipped: Path = SHIPPED.parent) -> dict[str, Path]:
     """Finished walk-forwards by name, the shipped model's own first, the others newest first."""
     found = {}
     if _finished(shipped / FOLDER):
@@ -141,23 +143,27 @@ def list_reviews(home: Path, shipped: Path = SHIPPED) -> dict[str, Path]:
 def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
     """Rows of a walk-forward that pass a filter, in time order; may be none."""
     classes = next(tuple(task.classes) for task in result.config.tasks if task.name == chosen.task)
-    rows = result.rows[mask_rows(result.rows, chosen)]
+    rows = cast(pd.DataFrame, result.rows[mask_rows(result.rows, chosen)])
     probabilities, uncalibrated = (read_distribution(rows, prefix, len(classes)) for prefix in ("p", "u"))
     call = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, int)
-    stated = {name: rows[name].to_numpy(np.float64).clip(0, 1) for name in STATED if name != "uncalibrated"}
+    stated = {
+        name: one_column(rows, name).to_numpy(np.float64).clip(0, 1)
+        for name in STATED
+        if name != "uncalibrated"
+    }
     stated["uncalibrated"] = uncalibrated.max(axis=1, initial=0).clip(0, 1)
     found = ReviewRows(
         classes=classes,
-        times=rows["ts"].dt.tz_localize(None).to_numpy("datetime64[us]"),
-        ends=rows["label_end"].dt.tz_localize(None).to_numpy("datetime64[us]"),
-        fold=rows["fold"].to_numpy(np.int64),
-        labels=rows["label"].to_numpy(np.int64),
+        times=one_column(rows, "ts").dt.tz_localize(None).to_numpy("datetime64[us]"),
+        ends=one_column(rows, "label_end").dt.tz_localize(None).to_numpy("datetime64[us]"),
+        fold=one_column(rows, "fold").to_numpy(np.int64),
+        labels=one_column(rows, "label").to_numpy(np.int64),
         call=call,
         probabilities=probabilities,
         uncalibrated=uncalibrated,
         stated=stated,
-        set_size=rows["set_size"].to_numpy(np.int64),
-        covered=rows["covered"].to_numpy(bool),
+        set_size=one_column(rows, "set_size").to_numpy(np.int64),
+        covered=one_column(rows, "covered").to_numpy(bool),
     )
     if chosen.called is not None:
         found = found.take(call == classes.index(chosen.called))

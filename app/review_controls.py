@@ -14,6 +14,7 @@ from app import controls, resources, review_resources
 from app.panels import TITLES
 from app.review import REGIMES, STATED, RowFilter
 from app.review_resources import ReviewKey
+from core.data.bars import one_column
 
 LEAST_ROWS = 30
 EVERY = "all"
@@ -71,8 +72,10 @@ def choose_rows() -> Review | None:
         task = choose_task([task.name for task in result.config.tasks])
         classes = next(list(t.classes) for t in result.config.tasks if t.name == task)
         called = _pick("Called", classes, f"review_called_{task}", 130, "What the model called")
-        instrument = _pick("Instrument", _names(result.rows["instrument"]), "review_instrument", 130)
-        timeframes = _names(result.rows["timeframe"])
+        instrument = _pick(
+            "Instrument", _names(one_column(result.rows, "instrument")), "review_instrument", 130
+        )
+        timeframes = _names(one_column(result.rows, "timeframe"))
         timeframe = _pick("Timeframe", timeframes, "review_timeframe", 110) if len(timeframes) > 1 else None
         regime = _pick(
             "Market was", list(REGIMES), "review_regime", 130,
@@ -82,7 +85,7 @@ def choose_rows() -> Review | None:
         fold = _pick(
             "Fold", folds, "review_fold", 90, "Each fold is one training, scored on what came after it"
         )
-        start, end = _period(result.rows["ts"])
+        start, end = _period(one_column(result.rows, "ts"))
     chosen = RowFilter(
         task, called, instrument, timeframe, regime, start, end, None if fold is None else int(fold)
     )
@@ -123,7 +126,7 @@ def draw_chart(figure: go.Figure, name: str) -> None:
     removed = [*config["modeBarButtonsToRemove"], "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]
     st.plotly_chart(
         figure, key=name, config=config | {"modeBarButtonsToRemove": removed},
-        alt=str(figure.layout.title.text),
+        alt=str(figure.to_dict()["layout"]["title"]["text"]),
     )  # fmt: skip
 
 

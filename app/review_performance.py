@@ -64,7 +64,7 @@ def tabulate_scores(entry: Mapping[str, Any]) -> pd.DataFrame:
     """
     lines = {MODEL: _flatten(entry["model"])}
     for name, scores in entry["baselines"].items():
-        lines[BASELINES.get(name, name)] = _flatten(scores) | _bounds(
+        lines[str(BASELINES.get(name, name))] = _flatten(scores) | _bounds(
             "difference", scores["model_minus_baseline"]
         )
     return pd.DataFrame.from_dict(lines, orient="index")
@@ -101,12 +101,12 @@ def tabulate_targets(summary: Mapping[str, Any]) -> pd.DataFrame:
 
 def balance_labels(result: WalkForwardResult, task: str) -> pd.DataFrame:
     """Share of each class among the test labels: folds in rows, classes in columns, and ``rows``."""
-    rows = result.rows[(result.rows["task"] == task).to_numpy() & (result.rows["label"].to_numpy() >= 0)]
+    mine = np.asarray(result.rows["task"] == task) & (np.asarray(result.rows["label"]) >= 0)
+    kept, folds = np.asarray(result.rows["label"])[mine].astype(int), np.asarray(result.rows["fold"])[mine]
     classes = next(t.classes for t in result.config.tasks if t.name == task)
     lines = {}
-    for fold in np.unique(rows["fold"]):
-        labels = rows["label"].to_numpy()[rows["fold"].to_numpy() == fold].astype(int)
-        count = np.bincount(labels, minlength=len(classes))
+    for fold in np.unique(folds):
+        count = np.bincount(kept[folds == fold], minlength=len(classes))
         lines[f"fold {fold}"] = dict(zip(classes, count / count.sum(), strict=True)) | {"rows": count.sum()}
     return pd.DataFrame.from_dict(lines, orient="index")
 

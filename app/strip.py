@@ -12,15 +12,22 @@ import streamlit as st
 
 from app import controls, resources
 from app.components.copy_link import copy_link
+from app.feed import feed_sentence, judge_feed
 from app.selection import bar_time, open_name
+from app.wording import bar_text
 from core.bundle import ModelEntry
 from core.data.store import SeriesSummary
 from core.data.timeframe import duration
 from core.errors import InputError
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0)
+FEED_SECONDS = 15.0
 REPLAY_START = 100
 """Bars before the newest at which a replay begins when the newest is selected."""
+_AMBER = """<style>
+.st-key-strip { background: color-mix(in srgb, #E69F00 28%, transparent); border-left: .35rem solid #E69F00;
+  border-radius: .3rem; padding: .3rem .5rem; }
+</style>"""
 
 
 def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page: Any) -> None:
@@ -36,13 +43,34 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
         else:
             _draw_stepper(at, live_page)
         _draw_model(models)
-        with st.popover(":material/tune:", help="Candle colours, download format"):
+        with st.popover(":material/tune:", help="Time zone, candle colours, download format"):
+            own = controls.viewer_zone()
+            st.segmented_control(
+                "Times in", ["UTC", controls.VIEWER], default="UTC", required=True, key="times_in",
+                persist_state="session", format_func=lambda name: "UTC" if name == "UTC" else f"my zone ({own})",
+                help="Moments on the Live page. Charts stay in UTC; daily and weekly bars keep their date.",
+            )  # fmt: skip
             st.toggle("Classic green and red candles", key="classic_candles", persist_state="session")
             st.segmented_control(
                 "Charts download as", ["svg", "png"], default="svg", required=True,
                 key="download_format", persist_state="session",
             )  # fmt: skip
         copy_link(at.bar)
+    if controls.selection().bar is None and not controls.replaying():
+        st.fragment(_draw_feed, run_every=FEED_SECONDS)()
+
+
+def _draw_feed() -> None:
+    """Amber strip and the age of the newest bar when the feed is late; a quiet line for stored history."""
+    at = controls.moment()
+    due = resources.next_due(at.key, at.bar)
+    feed = judge_feed(due, at.key.timeframe, cast(pd.Timestamp, pd.Timestamp.now("UTC")))
+    newest = bar_text(bar_time(at.bar), at.key.timeframe, controls.zone())
+    if feed.state == "late":
+        st.html(_AMBER)
+        st.markdown(f":material/schedule: **{feed_sentence(feed, newest)}**")
+    elif feed.state == "history":
+        st.caption(feed_sentence(feed, newest))
 
 
 def _draw_series(series: list[SeriesSummary]) -> None:

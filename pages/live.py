@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import controls, notices, panels, resources
+from app import controls, live_resources, notices, panels, resources, wording
 from app.components.record_strip import record_strip
 
 RANGES = (60, 120, 300, 1000)
@@ -21,9 +21,12 @@ def view() -> None:
         chart, said = st.columns([0.66, 0.34], gap="medium")
         with chart:
             draw_chart(at)
+            why = st.empty()
         model = controls.model_key()
         with said, notices.guard():
             draw_prediction(model, at)
+            with why:
+                draw_why(model, at)
         with notices.guard():
             draw_record(model, at)
 
@@ -46,7 +49,8 @@ def draw_prediction(model: resources.ModelKey, at: controls.Moment) -> None:
     """The panels, and everything that should make one doubt them."""
     with st.skeleton(height=300):
         prediction = resources.predict(model, at.key, at.bar)
-    st.markdown(panels.facts(prediction, resources.next_due(at.key, at.bar), at.key.timeframe))
+    due = resources.next_due(at.key, at.bar)
+    st.markdown(wording.facts(prediction, due, at.key.timeframe, controls.zone()))
     if prediction.out_of_distribution:
         st.warning(
             f"Unlike training: this window lies {prediction.distance:.1f} times as far from the training "
@@ -58,15 +62,22 @@ def draw_prediction(model: resources.ModelKey, at: controls.Moment) -> None:
             f"The model was trained without {prediction.instrument}; it treats it as an unknown instrument.",
             icon=":material/info:",
         )
+    records = live_resources.confidence_records(model)
     for task in prediction.tasks.values():
         with st.container(border=True):
-            st.html(panels.STYLE + panels.task_panel(task))
-    near = f"Unlike training? No: at {panels.percent(prediction.distance)} of the limit. "
-    st.caption(
-        ("" if prediction.out_of_distribution else near)
-        + f"Model {prediction.model_name}, version {prediction.model_version}.",
-        help="Mahalanobis distance of the last bar's representation to the training distribution "
-        "(Lee et al. 2018), with a shrunk covariance (Ledoit and Wolf 2004).",
+            st.html(panels.STYLE + panels.task_panel(task, records.get(task.task)))
+    st.caption(f"Model {prediction.model_name}, version {prediction.model_version}.")
+
+
+def draw_why(model: resources.ModelKey, at: controls.Moment) -> None:
+    """In one line: where the last bar looks, and whether the window is like training."""
+    row = live_resources.last_attention(model, at.key, at.bar)
+    st.markdown(
+        wording.why_sentence(row, resources.predict(model, at.key, at.bar).distance),
+        help="Share of the last bar's attention that stays within the last 20 bars, mean over heads and "
+        "layers; attention shows routing, not cause. Unlike training: the larger Mahalanobis distance, of "
+        "the model's representation (Lee et al. 2018, covariance shrunk after Ledoit and Wolf 2004) or of "
+        "the window itself, over the 99th percentile of the calibrate segment.",
     )
 
 

@@ -55,8 +55,10 @@ def draw_targets(summary: dict) -> None:
 
 def draw_confusion(entry: dict) -> None:
     """What was called against what happened, the model's beside a baseline's."""
-    names = {name: BASELINES.get(name, name) for name in entry["pooled"]["baselines"]}
-    beside = st.selectbox("Beside", list(names), format_func=names.__getitem__, key="beside", width=240)
+    names = {str(name): str(BASELINES.get(name, name)) for name in entry["pooled"]["baselines"]}
+    beside = str(
+        st.selectbox("Beside", list(names), format_func=lambda name: names[name], key="beside", width=240)
+    )
     tables = (("The model", entry["pooled"]["model"]), (names[beside], entry["pooled"]["baselines"][beside]))
     for column, (name, scores) in zip(st.columns(2, gap="medium"), tables, strict=True):
         with column:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.components.v2 import component
 
-from app.panels import TITLES
 from app.record import Outcome, record_sentence
 from app.selection import bar_name
+from app.wording import title_of
 
 _HTML = '<div class="strip"></div>'
 _CSS = """
@@ -64,7 +64,7 @@ def strip_data(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, list[dict
     return {
         "lines": [
             {
-                "title": TITLES.get(task, task.capitalize()),
+                "title": title_of(task),
                 "said": record_sentence(past),
                 "cells": [_cell(outcome) for outcome in past],
             }

@@ -11,12 +11,13 @@ import plotly.graph_objects as go
 from app.figures.stated import finish
 from app.figures.theme import GREY, attention_scale, class_color, class_sign, ink, ink_on
 from app.review_performance import MODEL, SCORES
+from core.data.bars import one_column
 
 
 def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, height: int = 330) -> go.Figure:
     """One score of every forecaster with its 95% interval: the model thick, baselines thin and grey."""
     spec = SCORES[score]
-    order = table[score].sort_values(ascending=spec.higher_is_better).index
+    order = one_column(table, score).sort_values(ascending=spec.higher_is_better).index
     figure = go.Figure()
     for name in order:
         line, own = table.loc[name], name == MODEL
@@ -111,7 +112,7 @@ def balance_figure(table: pd.DataFrame, *, height: int = 300) -> go.Figure:
     for i, name in enumerate(column for column in table.columns if column != "rows"):
         color = class_color(name, i)
         figure.add_bar(
-            x=table[name], y=[f"{fold} (n = {int(n):,})" for fold, n in table["rows"].items()],
+            x=table[name], y=[f"{fold} (n = {int(n):,})" for fold, n in one_column(table, "rows").items()],
             orientation="h", name=f"{class_sign(name)} {name}", marker={"color": color},
             text=[f"{class_sign(name)} {100 * s:.0f}%" for s in table[name]], textposition="inside",
             insidetextanchor="middle", textfont={"color": ink_on(color)},
@@ -147,5 +148,5 @@ def learning_figure(table: pd.DataFrame, *, dark: bool, height: int = 300) -> go
         )  # fmt: skip
     finish(figure, "Learning: loss by epoch, one pair of lines a fold", height)
     figure.update_yaxes(title_text="log-loss, nats")
-    figure.update_xaxes(title_text="epoch", dtick=max(1, int(table["epoch"].max()) // 10), title_standoff=4)
+    figure.update_xaxes(title_text="epoch", dtick=max(1, int(np.max(table["epoch"])) // 10), title_standoff=4)
     return figure

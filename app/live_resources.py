@@ -1,0 +1,76 @@
+"""What the Live page keeps between runs beside `app.resources`: records of confidence, the last bar's look.
+
+What is cached is shared by all sessions: read, never change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+import torch
+
+from app import resources, review_resources
+from app.confidence_record import ConfidenceRecord, build_records
+from app.review import FOLDER, RowFilter, resample_blocks
+from app.selection import bar_time
+from core.data.store import home_folder
+from core.training.walk_forward_results import SUMMARY
+
+
+def _walk_forward(model: resources.ModelKey) -> review_resources.ReviewKey | None:
+    """The model's own walk-forward: in its folder, else the one in the home folder that has its name."""
+    own = Path(model.folder) / FOLDER
+    named = home_folder() / FOLDER / resources.predictor(model).bundle.name
+    for folder in (own, named):
+        if (folder / SUMMARY).is_file():
+            return review_resources.ReviewKey(str(folder), (folder / SUMMARY).stat().st_mtime_ns)
+    return None
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the record")
+def _records(
+    model: resources.ModelKey, past: review_resources.ReviewKey
+) -> dict[str, dict[str, ConfidenceRecord]]:
+    result, config = review_resources.result(past), resources.predictor(model).bundle.config
+    if result.config.labels != config.labels:
+        return {}
+    same = [task for task in config.tasks if task in result.config.tasks]
+    records = {}
+    for task in same:
+        pooled = result.summary[task.name]["pooled"]
+        block = 1 if pooled is None else int(pooled["block"])
+        rows = review_resources.rows(past, RowFilter(task.name))
+        records[task.name] = build_records(rows, lambda found, block=block: resample_blocks(found, block))
+    return records
+
+
+def confidence_records(model: resources.ModelKey) -> dict[str, dict[str, ConfidenceRecord]]:
+    """What every stated confidence and source was worth in the model's walk-forward, by task and name.
+
+    Tasks without a walk-forward on the same labels are left out.
+
+    Raises
+    ------
+    ResultsError
+        If the walk-forward is damaged.
+    """
+    past = _walk_forward(model)
+    return {} if past is None else _records(model, past)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def last_attention(model: resources.ModelKey, key: resources.SeriesKey, bar: str) -> np.ndarray:
+    """What the bar itself attends, mean over heads and layers, shape (T,); without the full maps."""
+    scorer = resources.predictor(model)
+    seen = scorer.window(key.instrument, key.timeframe, bar_time(bar))
+    with torch.inference_mode():
+        output = scorer.bundle.model(
+            torch.from_numpy(seen.features)[None],
+            torch.tensor([scorer.bundle.instrument_index(key.instrument)]),
+            torch.tensor([scorer.bundle.timeframe_index(key.timeframe)]),
+            last_only=True,
+            need_attention="last",
+        )
+    return torch.stack(output.attention)[:, 0].mean(dim=(0, 1)).float().numpy()

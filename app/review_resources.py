@@ -47,7 +47,7 @@ def _reviews(home: str, shipped: str) -> dict[str, ReviewKey]:
 
 def reviews() -> dict[str, ReviewKey]:
     """Every finished walk-forward by name, the default first."""
-    return _reviews(str(home_folder()), str(SHIPPED))
+    return _reviews(str(home_folder()), str(SHIPPED.parent))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the walk-forward")

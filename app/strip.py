@@ -47,7 +47,7 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
             own = controls.viewer_zone()
             st.segmented_control(
                 "Times in", ["UTC", controls.VIEWER], default="UTC", required=True, key="times_in",
-                persist_state="session", format_func=lambda name: "UTC" if name == "UTC" else f"my zone ({own})",
+                persist_state="session", format_func={"UTC": "UTC", controls.VIEWER: f"my zone ({own})"}.get,
                 help="Moments on the Live page. Charts stay in UTC; daily and weekly bars keep their date.",
             )  # fmt: skip
             st.toggle("Classic green and red candles", key="classic_candles", persist_state="session")

@@ -6,7 +6,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 run: .venv/.app
 	$(BIN)/python -m core ingest --bundled --if-empty
-	$(BIN)/python -m streamlit run app/main.py
+	$(BIN)/python -m streamlit run app/serve.py
 
 test: .venv/.tests chromium check
 	$(BIN)/python -m pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,14 +67,14 @@ class ConfidenceRecord:
     @classmethod
     def of(cls, stated: np.ndarray, correct: np.ndarray, bootstrap: BlockBootstrap) -> ConfidenceRecord:
         """Count stated values (n,) in [0, 1] and whether the calls came true (n,); n >= 1."""
+        stated = _as_stored(stated)
         curve = reliability_curve(stated, correct, BINS, "mass")
         band = bootstrap_band(stated, correct, curve.edges, bootstrap)
         return cls(curve, band, float(stated.min()), float(stated.max()))
 
     def standing(self, value: float) -> Standing:
         """Record of the tenth `value` lies in; outside all values ever stated it has no rows."""
-        # Rows are stored as float32: an isotonic step must compare equal to itself.
-        value = float(np.float32(value))
+        value = float(_as_stored(np.asarray(value)))
         edges = self.curve.edges
         if value < self.lowest or value > self.highest:
             nan = float("nan")
@@ -91,7 +92,9 @@ class ConfidenceRecord:
         )
 
 
-def build_records(rows: ReviewRows, bootstrap_of) -> dict[str, ConfidenceRecord]:
+def build_records(
+    rows: ReviewRows, bootstrap_of: Callable[[ReviewRows], BlockBootstrap]
+) -> dict[str, ConfidenceRecord]:
     """Records of the final confidence and every source, by name; those never stated are left out.
 
     `bootstrap_of` makes the block bootstrap of some rows.
@@ -102,3 +105,8 @@ def build_records(rows: ReviewRows, bootstrap_of) -> dict[str, ConfidenceRecord]
         if len(found):
             records[name] = ConfidenceRecord.of(found.stated[name], found.correct, bootstrap_of(found))
     return records
+
+
+def _as_stored(stated: np.ndarray) -> np.ndarray:
+    # Walk-forward rows are float32: an isotonic step must compare equal to itself in double.
+    return np.asarray(stated, np.float32).astype(np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 import torch
 
+import core.bundle
 from app import resources, review_resources
 from app.confidence_record import ConfidenceRecord, build_records
 from app.review import FOLDER, RowFilter, resample_blocks
@@ -20,10 +21,11 @@ from core.training.walk_forward_results import SUMMARY
 
 
 def _walk_forward(model: resources.ModelKey) -> review_resources.ReviewKey | None:
-    """The model's own walk-forward: in its folder, else the one in the home folder that has its name."""
-    own = Path(model.folder) / FOLDER
+    """The model's own walk-forward: in its folder, beside the shipped model, or by its name in the home."""
+    own, shipped = Path(model.folder), core.bundle.SHIPPED
     named = home_folder() / FOLDER / resources.predictor(model).bundle.name
-    for folder in (own, named):
+    beside = [shipped.parent / FOLDER] if own == shipped else []
+    for folder in (own / FOLDER, *beside, named):
         if (folder / SUMMARY).is_file():
             return review_resources.ReviewKey(str(folder), (folder / SUMMARY).stat().st_mtime_ns)
     return None

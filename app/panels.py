@@ -31,11 +31,10 @@ STYLE = """<style>
 .lb-track { height: .7rem; background: rgba(128,128,128,.18); border-radius: .2rem; overflow: hidden; }
 .lb-fill { display: block; height: 100%; border-radius: .2rem; }
 .lb-share { text-align: right; font-variant-numeric: tabular-nums; }
-.lb-sure { margin-top: .45rem; }
-.lb-sources { display: grid; grid-template-columns: 1fr 1fr; gap: .12rem .8rem; margin-top: .35rem; }
-.lb-source { display: grid; grid-template-columns: 7.4rem minmax(1.2rem, 1fr) 2.3rem; gap: .35rem;
-  align-items: center; font-size: .82rem; white-space: nowrap; }
-.lb-source .lb-track { height: .42rem; }
+.lb-sure { margin-top: .4rem; font-size: .92rem; }
+.lb-sources { display: grid; grid-template-columns: 1fr 1fr; gap: .2rem 1rem; margin-top: .3rem; }
+.lb-source { display: grid; grid-template-columns: 1fr auto; font-size: .82rem; white-space: nowrap; }
+.lb-source .lb-track { grid-column: 1 / 3; grid-row: 2; height: .32rem; }
 .lb-note { font-size: .82rem; opacity: .8; margin-top: .3rem; }
 .lb-told { cursor: help; border-radius: .2rem; }
 .lb-told:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }

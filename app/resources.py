@@ -230,12 +230,12 @@ def _map_codes(model: ModelKey, key: SeriesKey, bar: str) -> np.ndarray:
     return attention_figures.encode_maps(seen.weights, seen.windows)
 
 
-def overview(model: ModelKey, key: SeriesKey, bar: str, layer: int, head: int | None) -> bytes:
-    """Payload of the overview canvas."""
+@st.cache_resource(max_entries=6, show_spinner=False)
+def overview(model: ModelKey, key: SeriesKey, bar: str) -> bytes:
+    """Payload of the overview canvas; the same bytes whichever map is open, so that they are sent once."""
     seen = attention(model, key, bar)
     rows = [attention_figures.layer_label(i + 1, w, len(seen.ts)) for i, w in enumerate(seen.windows)]
-    token = f"{key.instrument} {key.timeframe} {bar} {layer} {head or 'mean'}"
-    return pack_maps(_map_codes(model, key, bar), rows, layer=layer, head=head, token=token)
+    return pack_maps(_map_codes(model, key, bar), rows, token=f"{key.instrument} {key.timeframe} {bar}")
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -296,5 +296,5 @@ def attended(
 def forget_data() -> None:
     """Drop whatever was read from the store; called after an ingest."""
     st.cache_data.clear()
-    for cached in (attention, _map_codes, candles, map_detail, attended, _book):
+    for cached in (attention, _map_codes, overview, candles, map_detail, attended, _book):
         cached.clear()

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import controls, resources
 from app.components.copy_link import copy_link
-from app.feed import feed_sentence, judge_feed
+from app.feed import Feed, feed_sentence, judge_feed
 from app.selection import bar_time, open_name
 from app.wording import bar_text
 from core.bundle import ModelEntry
@@ -36,18 +36,19 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
     `live_page` is where a replay plays, None when it is open already.
     """
     at = controls.moment()
+    feed = _judge_feed(at)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="strip"):
         _draw_series(series)
         if controls.replaying():
             _draw_replay()
         else:
             _draw_stepper(at, live_page)
-        _draw_model(models)
+        _draw_model(models, feed_sentence(feed, at.bar) if feed and feed.state == "history" else None)
         with st.popover(":material/tune:", help="Time zone, candle colours, download format"):
-            own = controls.viewer_zone()
+            own = f"my zone ({controls.viewer_zone()})"
             st.segmented_control(
                 "Times in", ["UTC", controls.VIEWER], default="UTC", required=True, key="times_in",
-                persist_state="session", format_func={"UTC": "UTC", controls.VIEWER: f"my zone ({own})"}.get,
+                persist_state="session", format_func=lambda name: name if name == "UTC" else own,
                 help="Moments on the Live page. Charts stay in UTC; daily and weekly bars keep their date.",
             )  # fmt: skip
             st.toggle("Classic green and red candles", key="classic_candles", persist_state="session")
@@ -56,21 +57,26 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
                 key="download_format", persist_state="session",
             )  # fmt: skip
         copy_link(at.bar)
-    if controls.selection().bar is None and not controls.replaying():
-        st.fragment(_draw_feed, run_every=FEED_SECONDS)()
+    if feed is not None and feed.state != "history":
+        st.fragment(_watch_feed, run_every=FEED_SECONDS)()
 
 
-def _draw_feed() -> None:
-    """Amber strip and the age of the newest bar when the feed is late; a quiet line for stored history."""
-    at = controls.moment()
+def _judge_feed(at: controls.Moment) -> Feed | None:
+    """State of the feed while the newest bar is followed; whoever looks at an older bar waits for nothing."""
+    if controls.selection().bar is not None or controls.replaying():
+        return None
     due = resources.next_due(at.key, at.bar)
-    feed = judge_feed(due, at.key.timeframe, cast(pd.Timestamp, pd.Timestamp.now("UTC")))
-    newest = bar_text(bar_time(at.bar), at.key.timeframe, controls.zone())
-    if feed.state == "late":
+    return judge_feed(due, at.key.timeframe, cast(pd.Timestamp, pd.Timestamp.now("UTC")))
+
+
+def _watch_feed() -> None:
+    """Amber strip and the age of the newest bar as soon as the feed is late."""
+    at = controls.moment()
+    feed = _judge_feed(at)
+    if feed is not None and feed.state == "late":
+        newest = bar_text(bar_time(at.bar), at.key.timeframe, controls.zone())
         st.html(_AMBER)
         st.markdown(f":material/schedule: **{feed_sentence(feed, newest)}**")
-    elif feed.state == "history":
-        st.caption(feed_sentence(feed, newest))
 
 
 def _draw_series(series: list[SeriesSummary]) -> None:
@@ -131,8 +137,10 @@ def _draw_replay() -> None:
     )  # fmt: skip
 
 
-def _draw_model(models: list[ModelEntry]) -> None:
+def _draw_model(models: list[ModelEntry], note: str | None) -> None:
     with st.container(horizontal_alignment="right", width="stretch", gap=None):
+        if note:
+            st.caption(note, width="content")
         if not models:
             st.markdown(":red[●] **no model yet**", help="Train one: python -m core train")
             return

@@ -29,7 +29,8 @@ def view() -> None:
                 help="Rows of a map are bars that look, columns the bars looked at, oldest at the top left. "
                 "Each map has its own scale. Hatched: what the layer may not see.",
             )
-            attention_maps(resources.overview(model, at.key, at.bar, layer, head), key=MAPS, on_pick=open_map)
+            maps = resources.overview(model, at.key, at.bar)
+            attention_maps(maps, layer=layer, head=head, key=MAPS, on_pick=open_map)
         with detail:
             draw_map_choice(*seen.weights.shape[:2])
             figure = resources.map_detail(model, at.key, at.bar, layer, head, query, controls.is_dark())

@@ -62,7 +62,9 @@ def draw_prediction(model: resources.ModelKey, at: controls.Moment) -> None:
             f"The model was trained without {prediction.instrument}; it treats it as an unknown instrument.",
             icon=":material/info:",
         )
-    records = live_resources.confidence_records(model)
+    records = {}
+    with notices.guard():
+        records = live_resources.confidence_records(model)
     for task in prediction.tasks.values():
         with st.container(border=True):
             st.html(panels.STYLE + panels.task_panel(task, records.get(task.task)))

@@ -124,6 +124,13 @@ export default function (component) {
   grid.querySelectorAll("canvas").forEach((canvas, i) => {
     paint(canvas, cells.subarray(i * area, (i + 1) * area), header.size, table)
   })
-  mark(grid, header.layer, header.head)
+  const follow = () => {
+    const chosen = (document.documentElement.dataset.lookbackMap ?? "").split(",").map(Number)
+    if (chosen.length === 2) mark(grid, chosen[0], chosen[1] || null)
+  }
+  mark(grid, 0, null)
+  follow()
+  window.addEventListener("lookback-map", follow)
   grid.dataset.ready = header.token
+  return () => window.removeEventListener("lookback-map", follow)
 }

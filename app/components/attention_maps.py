@@ -24,6 +24,17 @@ _mount = component(
     css=(_FOLDER / "attention_maps.css").read_text(encoding="utf-8"),
     js=(_FOLDER / "attention_maps.js").read_text(encoding="utf-8"),
 )
+# The mark travels apart from the maps: they are megabytes, and a click must not send them again.
+_mark = component(
+    "lookback_map_mark",
+    html="<span hidden></span>",
+    js="""
+export default function ({ data }) {
+  document.documentElement.dataset.lookbackMap = `${data.layer},${data.head}`
+  window.dispatchEvent(new Event("lookback-map"))
+}
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class PickedMap:
     head: int
 
 
-def pack_maps(codes: np.ndarray, rows: Sequence[str], *, layer: int, head: int | None, token: str) -> bytes:
+def pack_maps(codes: np.ndarray, rows: Sequence[str], *, token: str) -> bytes:
     """Header and cells as one buffer.
 
     Parameters
@@ -43,8 +54,6 @@ def pack_maps(codes: np.ndarray, rows: Sequence[str], *, layer: int, head: int |
         uint8, shape (L, H, T, T), as `app.figures.attention.encode_maps` gives them.
     rows
         L row labels.
-    layer, head
-        Marked map, from 1; `head` None marks the whole row.
     token
         Written to the grid's ``data-ready`` once drawn.
 
@@ -60,8 +69,6 @@ def pack_maps(codes: np.ndarray, rows: Sequence[str], *, layer: int, head: int |
             "heads": heads,
             "size": size,
             "rows": list(rows),
-            "layer": layer,
-            "head": head,
             "token": token,
             "light": attention_stops(dark=False),
             "dark": attention_stops(dark=True),
@@ -71,13 +78,15 @@ def pack_maps(codes: np.ndarray, rows: Sequence[str], *, layer: int, head: int |
 
 
 def attention_maps(
-    payload: bytes, *, key: str, on_pick: Callable[[], None] | None = None
+    payload: bytes, *, layer: int, head: int | None, key: str, on_pick: Callable[[], None] | None = None
 ) -> PickedMap | None:
     """Draw the overview; returns the map picked in this run, if any.
 
-    `on_pick` runs before the script; it finds the pick with `picked_map(key)`.
+    `layer` and `head` are marked, from 1; `head` None marks the whole row. `on_pick` runs before the
+    script; it finds the pick with `picked_map(key)`.
     """
     result = _mount(data=payload, key=key, on_picked_change=on_pick or (lambda: None))
+    _mark(data={"layer": layer, "head": head or 0}, key=f"{key}_mark", height=1)
     return _as_picked(result.picked)
 
 

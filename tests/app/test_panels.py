@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from app.components.record_strip import strip_data
-from app.panels import percent, task_panel
+from app.confidence_record import ConfidenceRecord
+from app.figures.theme import SOURCE_COLORS
+from app.panels import task_panel
 from app.record import Outcome, record_sentence
-from app.wording import attended_sentence
-from core.predictor import TaskPrediction
+from app.wording import attended_sentence, facts, percent, set_sentence, why_sentence
+from core.predictor import Prediction, StatedClass, TaskPrediction
+from core.training.bootstrap import BlockBootstrap
 
 
 def prediction(
@@ -34,18 +39,98 @@ DIRECTION = prediction("direction", {"Bullish": 0.61, "Bearish": 0.17, "Sideways
 def test_a_panel_says_the_call_and_every_class_in_whole_percent() -> None:
     panel = task_panel(DIRECTION)
     assert "BULLISH" in panel
-    for text in ("61%", "17%", "22%", "58%"):
+    for text in ("61%", "17%", "22%"):
         assert f">{text}<" in panel
 
 
-def test_the_head_confidence_is_named_as_uncalibrated_and_without_a_record() -> None:
-    assert "uncalibrated; no record yet" in task_panel(DIRECTION)
+SOURCES = {"attention": 0.31, "ensemble": 0.92, "similarity": 0.44, "mc_dropout": 0.87}
+STATED = replace(
+    DIRECTION,
+    sources=SOURCES,
+    stated=StatedClass(0.53, 0.49, np.array([0.53, 0.2, 0.27]), ("Bullish", "Sideways")),
+)
+
+
+def worth(value: float, rows: int, right: int) -> ConfidenceRecord:
+    """Record of `rows` calls all stated at `value`."""
+    when = BlockBootstrap.over(np.arange(rows), 5, 50)
+    return ConfidenceRecord.of(np.full(rows, value), np.arange(rows) < right, when)
+
+
+def test_the_stated_probabilities_replace_the_plain_ones_and_the_call_stays() -> None:
+    panel = task_panel(STATED)
+    assert "BULLISH" in panel
+    for text in ("53%", "20%", "27%"):
+        assert f">{text}<" in panel
+    assert "61%" not in panel
+
+
+def test_a_stated_confidence_stands_beside_its_record() -> None:
+    panel = task_panel(STATED, {"confidence": worth(0.53, 812, 463)})
+    assert "sure: <b>53%</b> · right 57% of the 812 times it was this sure" in panel
+
+
+def test_without_a_walk_forward_the_panel_names_the_command() -> None:
+    assert "sure: <b>53%</b> · no record yet: run python -m core walk-forward" in task_panel(STATED)
+
+
+def test_every_source_has_its_colour_its_question_its_value_and_its_record() -> None:
+    records = {name: worth(value, 812, 382) for name, value in SOURCES.items()}
+    panel = task_panel(STATED, records)
+    for name, color in SOURCE_COLORS.items():
+        cell = panel.split(f'data-source="{name}"')[1].split("data-source")[0]
+        assert f"background:{color}" in cell
+        assert f">{percent(SOURCES[name])}<" in cell
+        assert "direction was right 47% of the time, n = 812." in cell
+    for question in ("where it looks", "do its layers agree", "seen before?", "steady under noise"):
+        assert f">{question}<" in panel
+
+
+def test_the_head_confidence_stays_in_the_tooltip() -> None:
+    tip = task_panel(STATED).split('role="tooltip">')[1].split("</span>")[0]
+    assert "own estimate of being right: 58%, not calibrated" in tip
+
+
+def test_a_model_without_calibrators_says_that_its_sureness_is_not_known() -> None:
+    panel = task_panel(DIRECTION)
+    assert "sure: <b>not known</b>" in panel
+    assert "90% set" not in panel
+
+
+def test_the_prediction_set_is_said_in_words() -> None:
+    classes = ("Bullish", "Bearish", "Sideways")
+    assert set_sentence(("Bullish", "Sideways"), classes) == "90% set: Bullish or Sideways"
+    assert set_sentence(classes, classes) == "90% set: any of the 3, nothing ruled out"
+    assert set_sentence((), classes) == "90% set: empty, no class fits"
+    assert "90% set: Bullish or Sideways" in task_panel(STATED)
+
+
+def test_moments_follow_the_zone_and_daily_bars_keep_their_date() -> None:
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    said = Prediction("AAPL", "1d", ts, ts + pd.Timedelta(days=1), "m", "v", 20.0, False, 0.5, True, "", {})
+    due = pd.Timestamp("2013-03-04", tz="UTC")
+    assert facts(said, due, "1d") == (
+        "Bar of **2013-03-01**, closed 2013-03-02 00:00 UTC, next 2013-03-04 · answered in 20 ms"
+    )
+    assert facts(said, due, "1d", "America/New_York") == (
+        "Bar of **2013-03-01**, closed 2013-03-01 19:00 EST, next 2013-03-04 · answered in 20 ms"
+    )
+    assert "Bar of **2013-02-28 19:00**" in facts(said, due, "1h", "America/New_York")
+
+
+def test_why_says_the_share_of_the_last_twenty_bars_and_how_unlike_training() -> None:
+    row = np.full(300, 0.38 / 280)
+    row[-20:] = 0.62 / 20
+    assert why_sentence(row, 0.92) == (
+        "Why: the last 20 bars carry 62% of its attention · unlike training? no, at 92% of the limit"
+    )
+    assert "**yes**, at 130% of the limit" in why_sentence(row, 1.3)
 
 
 def test_intensity_is_shown_only_where_the_task_has_one() -> None:
     shares = {"Low": 0.2, "Medium": 0.3, "High": 0.5}
     with_intensity = prediction("volatility", shares, 0.4, intensity=-0.25)
-    assert "Expected volatility" not in task_panel(DIRECTION)
+    assert "expected volatility" not in task_panel(DIRECTION)
     assert "-0.2" in task_panel(with_intensity)
 
 

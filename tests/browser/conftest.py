@@ -92,7 +92,7 @@ def server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "app/serve.py", "--server.port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, "LOOKBACK_HOME": str(home)}, stdout=out, stderr=out

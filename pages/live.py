@@ -53,7 +53,7 @@ def draw_prediction(model: resources.ModelKey, at: controls.Moment) -> None:
     st.markdown(wording.facts(prediction, due, at.key.timeframe, controls.zone()))
     if prediction.out_of_distribution:
         st.warning(
-            f"Unlike training: this window lies {prediction.distance:.1f} times as far from the training "
+            f"Unlike training: this window lies {prediction.distance:.2f} times as far from the training "
             "data as the limit. Trust the numbers less.",
             icon=":material/help:",
         )

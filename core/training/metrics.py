@@ -9,7 +9,7 @@ Shape legend: n rows, C classes, R resamples; `...` is () for the value and (R,)
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ _RANKS = 1000
 
 # Scores whose resamples lie above the value they estimate.
 _BIASED = ("ece", "ece_mass", "mce", "smooth_ece", "brier_reliability")
+_SHARES = ("ece", "ece_mass", "mce", "smooth_ece")
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,14 @@ def score_intervals(
     if ranked:
         draws |= _ranked_draws(scored, bootstrap)
     scores = asdict(score_task(probabilities, labels, prior, confidence))
-    return {
+    intervals = {
         name: interval(scores[name], drawn, level, "basic" if name in _BIASED else "percentile")
         for name, drawn in draws.items()
+    }
+    # Mirroring a draw far below the value can leave the scale these errors live on.
+    return {
+        name: replace(found, high=min(found.high, 1.0)) if name in _SHARES else found
+        for name, found in intervals.items()
     }
 
 

@@ -221,3 +221,15 @@ def test_intervals_of_known_scores_cover_them():
 def test_what_cannot_be_scored_is_refused(probabilities, labels, prior, message):
     with pytest.raises(InputError, match=message):
         score_task(np.array(probabilities), np.array(labels), np.array(prior))
+
+
+def test_an_error_of_shares_never_exceeds_one_in_its_interval():
+    confidence = np.r_[np.full(400, 0.4), 0.95]
+    labels = np.r_[np.tile([0, 1], 200), 1].astype(int)
+    probabilities = np.column_stack(
+        [np.maximum(confidence, 1 - confidence), np.minimum(confidence, 1 - confidence)]
+    )
+    bootstrap = BlockBootstrap.over(np.arange(401), 5, 200)
+    found = score_intervals(probabilities, labels, np.array([0.5, 0.5]), bootstrap=bootstrap)
+    assert found["mce"].value > 0.9
+    assert all(found[name].high <= 1 for name in ("ece", "ece_mass", "mce", "smooth_ece"))

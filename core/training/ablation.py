@@ -27,6 +27,7 @@ from core.training.trainer import train
 from core.training.walk_forward_results import plain, write_json
 
 WHOLE = "whole model"
+SEED = "another seed"
 ARMS: dict[str, dict[str, dict[str, Any]]] = {
     WHOLE: {},
     "no temporal bias": {"model": {"temporal_bias": False}},
@@ -35,7 +36,7 @@ ARMS: dict[str, dict[str, dict[str, Any]]] = {
     "no feature gate": {"model": {"feature_gate": False}, "loss": {"gate_l1": 0.0}},
     "no calibration loss": {"loss": {"calibration": 0.0}},
     "one label a window": {"training": {"dense": False}},
-    "another seed": {"training": {"seed": 1}},
+    SEED: {"training": {"seed": 1}},
 }
 """Settings changed in each arm. The last says how far two runs of the same thing lie apart."""
 
@@ -69,9 +70,14 @@ class ArmScore:
 
     @property
     def verdict(self) -> str:
-        """What the interval allows to say, in words."""
+        """What the interval allows to say, in words.
+
+        The interval is over bars, not over trainings: a difference smaller than another seed's says little.
+        """
         if self.arm == WHOLE:
             return ""
+        if self.arm == SEED:
+            return "as far as seeds lie apart"
         if self.low > 0:
             return "helps"
         return "hurts" if self.high < 0 else "no difference shown"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.training.ablation import ARMS, WHOLE, ArmScore, run_ablation
+from core.training.ablation import ARMS, SEED, WHOLE, ArmScore, run_ablation
 from tests.conftest import small_config
 
 TINY = small_config(model={"sequence_length": 60}, training={"first_position": 30, "window_stride": 30})
@@ -54,6 +54,10 @@ def test_nothing_is_called_better_unless_the_interval_excludes_zero():
         "hurts",
         "no difference shown",
     ]
+
+
+def test_another_seed_is_a_yardstick_and_never_called_a_help():
+    assert "seeds" in ArmScore(SEED, "direction", 10, 1.0, 0.02, 0.01, 0.03).verdict
 
 
 def test_every_arm_changes_the_configuration_in_one_place_or_two():

@@ -141,6 +141,19 @@ def moment_text(ts: pd.Timestamp, zone: str) -> str:
     return f"{local:%Y-%m-%d %H:%M} {'UTC' if zone == 'UTC' else local.tzname()}"
 
 
+def unlike_training(distance: float) -> str:
+    """A warning; `distance` is in units of the limit, above 1."""
+    return (
+        f"Unlike training: this window lies {distance:.2f} times as far from the training data as the limit. "
+        "Trust the numbers less."
+    )
+
+
+def unknown_instrument(instrument: str) -> str:
+    """A notice for a series the model never saw."""
+    return f"The model was trained without {instrument}; it treats it as an unknown instrument."
+
+
 def why_sentence(row: np.ndarray, distance: float) -> str:
     """Where the last bar looks, and whether the window is like training; in Markdown.
 

@@ -52,16 +52,9 @@ def draw_prediction(model: resources.ModelKey, at: controls.Moment) -> None:
     due = resources.next_due(at.key, at.bar)
     st.markdown(wording.facts(prediction, due, at.key.timeframe, controls.zone()))
     if prediction.out_of_distribution:
-        st.warning(
-            f"Unlike training: this window lies {prediction.distance:.2f} times as far from the training "
-            "data as the limit. Trust the numbers less.",
-            icon=":material/help:",
-        )
+        st.warning(wording.unlike_training(prediction.distance), icon=":material/help:")
     if not prediction.known_instrument:
-        st.info(
-            f"The model was trained without {prediction.instrument}; it treats it as an unknown instrument.",
-            icon=":material/info:",
-        )
+        st.info(wording.unknown_instrument(prediction.instrument), icon=":material/info:")
     records = {}
     with notices.guard():
         records = live_resources.confidence_records(model)

@@ -8,8 +8,7 @@ from app import controls, live_resources, notices, panels, resources, wording
 from app.components.record_strip import record_strip
 
 RANGES = (60, 120, 300, 1000)
-RECORD = 50
-FOLLOW_SECONDS = 5.0
+RECORD, FOLLOW_SECONDS = 50, 5.0
 
 
 def view() -> None:

@@ -28,9 +28,9 @@ def reviewed(home: Path) -> Path:
 
 def open_review(workbench: Workbench, page: str) -> None:
     workbench.open(page)
-    walk = workbench.page.get_by_role("combobox", name="Walk-forward")
-    if walk.count():
-        workbench.choose("Walk-forward", "synthetic")
+    expect(workbench.page.get_by_role("combobox", name="Walk-forward")).to_be_visible()
+    workbench.choose("Walk-forward", "synthetic")
+    expect(workbench.page.get_by_role("combobox", name="Walk-forward")).to_have_value("synthetic")
 
 
 @pytest.mark.parametrize("context", ["light", "dark"], indirect=True)

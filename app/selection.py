@@ -12,7 +12,21 @@ import pandas as pd
 
 from core.errors import InputError
 
-FIELDS = ("instrument", "timeframe", "bar", "task", "layer", "head", "looks", "model")
+FIELDS = (
+    "instrument",
+    "timeframe",
+    "bar",
+    "task",
+    "target",
+    "method",
+    "baseline",
+    "layer",
+    "head",
+    "looks",
+    "against",
+    "model",
+    "rival",
+)
 
 
 class SelectionError(InputError):
@@ -31,18 +45,31 @@ class Selection:
         Attention map looked at, from 1; layer None is the last one, head None the mean over heads.
     looks
         Open of the bar whose attended bars are shown, ISO, UTC; None is the chosen bar.
+    target
+        Class that is explained; None is the one called.
+    method, baseline
+        How it is explained; None is what the planted market recommends.
+    against
+        Open of a second bar to compare with, ISO, UTC.
     model
         Name of a trained model; None is the default one.
+    rival
+        Name of a second model to compare with.
     """
 
     instrument: str
     timeframe: str
     bar: str | None = None
     task: str = "direction"
+    target: str | None = None
+    method: str | None = None
+    baseline: str | None = None
     layer: int | None = None
     head: int | None = None
     looks: str | None = None
+    against: str | None = None
     model: str | None = None
+    rival: str | None = None
 
     def to_params(self) -> dict[str, str]:
         """URL parameters; what has its default is left out, instrument and timeframe never."""
@@ -54,9 +81,11 @@ class Selection:
         return params
 
     def with_changes(self, **changes: object) -> Selection:
-        """A copy; another series or bar forgets the bar that looks."""
+        """A copy; another series or bar forgets the bar that looks, another task the class explained."""
         if {"instrument", "timeframe", "bar"} & changes.keys() and "looks" not in changes:
             changes["looks"] = None
+        if "task" in changes and "target" not in changes:
+            changes["target"] = None
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
@@ -71,11 +100,11 @@ def parse_params(params: Mapping[str, str], default: Selection) -> Selection:
     found = {name: params[name].strip() for name in FIELDS if params.get(name, "").strip()}
     if not found:
         return default
-    words = ("instrument", "timeframe", "task", "model")
+    words = ("instrument", "timeframe", "task", "target", "method", "baseline", "model", "rival")
     changes: dict[str, object] = {name: found[name] for name in words if name in found}
     if "instrument" in found or "timeframe" in found:
-        default = replace(default, bar=None, looks=None)
-    for name in ("bar", "looks"):
+        default = replace(default, bar=None, looks=None, against=None)
+    for name in ("bar", "looks", "against"):
         if name in found:
             changes[name] = bar_name(_parse_time(name, found[name]))
     if "layer" in found:

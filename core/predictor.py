@@ -71,6 +71,10 @@ class Predictor:
         window = self.window(instrument, timeframe, at)
         return self._score([window], start)[0]
 
+    def predict_window(self, window: ModelWindow) -> Prediction:
+        """Predict from a model input that is already there, an edited one for example."""
+        return self._score([window], time.perf_counter())[0]
+
     def predict_range(
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp
     ) -> list[Prediction]:

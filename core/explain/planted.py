@@ -92,7 +92,8 @@ def run_planted(
     training, settings = training or PlantedTraining(), settings or Settings()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    key = _key(config, training, settings, windows, features, methods)
+    trained_by = _key([config.model_dump(mode="json"), asdict(training), features])
+    key = _key([trained_by, asdict(settings), windows, [*methods]])
     results = {}
     for name in generators:
         path = out / f"{name}.json"
@@ -100,7 +101,7 @@ def run_planted(
         if stored.get("finished"):
             results[name] = stored["result"]
             continue
-        trained = _trained(config, GENERATORS[name], training, features, out, key, progress, cancelled)
+        trained = _trained(config, GENERATORS[name], training, features, out, trained_by, progress, cancelled)
         results[name] = _score_generator(
             trained, GENERATORS[name], windows, settings, methods, path, key, progress, cancelled
         )
@@ -215,24 +216,8 @@ def _trained(
     return TrainedModel(trained.model.to(training.device), trained.steps, trained.training_accuracy)
 
 
-def _key(
-    config: ModelConfig,
-    training: PlantedTraining,
-    settings: Settings,
-    windows: int,
-    features: int,
-    methods: Sequence[str],
-) -> str:
-    content = [
-        FORMAT,
-        config.model_dump(mode="json"),
-        asdict(training),
-        asdict(settings),
-        windows,
-        features,
-        [*methods],
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _key(content: list[Any]) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, content], sort_keys=True).encode()).hexdigest()
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""What has been measured about the explanations of one model, kept beside it.
+
+Every view says how far it can be trusted by a measurement on the very model it speaks of, so each part
+carries the model's fingerprint and is not shown for another one. The planted market speaks of an
+architecture, and is shown for every model of that architecture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from core.bundle import Bundle
+from core.errors import InputError
+
+Part = Literal["planted", "routing", "importance", "moments"]
+PARTS: tuple[Part, ...] = ("planted", "routing", "importance", "moments")
+"""What can be measured: methods on known causes, attention against removal, global importance, the index of
+similar moments."""
+
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "evidence"
+_SUFFIX = {"moments": ".npz"}
+
+
+class EvidenceError(InputError):
+    """Evidence that is damaged."""
+
+
+def model_fingerprint(bundle: Bundle) -> str:
+    """Sixteen hex digits that change with anything an explanation depends on: weights, scaling, features.
+
+    Calibrators may be fitted anew without making what was measured of explanations untrue.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(bundle.model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    digest.update(json.dumps([bundle.scaler.to_dict(), bundle.instruments, bundle.timeframes]).encode())
+    return digest.hexdigest()[:16]
+
+
+def evidence_folder(home: Path, bundle: Bundle) -> Path:
+    """Where evidence about `bundle` is written."""
+    return Path(home) / "evidence" / model_fingerprint(bundle)
+
+
+def evidence_path(folder: Path, part: Part) -> Path:
+    """The file of one part."""
+    return folder / f"{part}{_SUFFIX.get(part, '.json')}"
+
+
+def find_evidence(home: Path, bundle: Bundle, part: Part) -> Path | None:
+    """The file of one part: measured here, else shipped; None when nobody has measured it.
+
+    Whether a file speaks of this model is for its reader to check.
+    """
+    folders = evidence_folder(home, bundle), SHIPPED
+    return next((path for path in (evidence_path(f, part) for f in folders) if path.is_file()), None)
+
+
+def write_evidence(folder: Path, bundle: Bundle, part: Part, content: dict[str, Any]) -> Path:
+    """Write one part that is plain numbers; readers see the old file or the new one, never half of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = evidence_path(folder, part)
+    staging = path.with_name(path.name + ".part")
+    content = {"model": model_fingerprint(bundle), "model_name": bundle.name} | content
+    staging.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    staging.replace(path)
+    return path
+
+
+def read_evidence(home: Path, bundle: Bundle, part: Part) -> dict[str, Any] | None:
+    """One part that is plain numbers; None when it was not measured on this model.
+
+    Raises
+    ------
+    EvidenceError
+        If the file is damaged.
+    """
+    path = find_evidence(home, bundle, part)
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if part == "planted":
+            speaks = content["architecture"] == bundle.config.model.model_dump(mode="json")
+        else:
+            speaks = content["model"] == model_fingerprint(bundle)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise EvidenceError(
+            f"measurements in {path}", f"a damaged file ({error})", "measure again: python -m core evidence"
+        ) from None
+    return content if speaks else None

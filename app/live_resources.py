@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-import torch
 
 import core.bundle
 from app import resources, review_resources
@@ -17,6 +16,7 @@ from app.confidence_record import ConfidenceRecord, build_records
 from app.review import FOLDER, RowFilter, resample_blocks
 from app.selection import bar_time
 from core.data.store import home_folder
+from core.explain.moment import Moment
 from core.training.walk_forward_results import SUMMARY
 
 
@@ -65,14 +65,6 @@ def confidence_records(model: resources.ModelKey) -> dict[str, dict[str, Confide
 @st.cache_data(max_entries=500, show_spinner=False)
 def last_attention(model: resources.ModelKey, key: resources.SeriesKey, bar: str) -> np.ndarray:
     """What the bar itself attends, mean over heads and layers, shape (T,); without the full maps."""
-    scorer = resources.predictor(model)
-    seen = scorer.window(key.instrument, key.timeframe, bar_time(bar))
-    with torch.inference_mode():
-        output = scorer.bundle.model(
-            torch.from_numpy(seen.features)[None],
-            torch.tensor([scorer.bundle.instrument_index(key.instrument)]),
-            torch.tensor([scorer.bundle.timeframe_index(key.timeframe)]),
-            last_only=True,
-            need_attention="last",
-        )
-    return torch.stack(output.attention)[:, 0].mean(dim=(0, 1)).float().numpy()
+    return Moment.at(
+        resources.predictor(model), key.instrument, key.timeframe, bar_time(bar)
+    ).last_attention()

@@ -32,6 +32,7 @@ __all__ = [
     "TaskPrediction",
     "naive_utc",
     "whole_windows",
+    "window_fingerprint",
 ]
 
 BATCH = 32
@@ -203,7 +204,7 @@ class Predictor:
                     out_of_distribution=bool(strangeness[row] > 1),
                     distance=float(strangeness[row]),
                     known_instrument=bundle.instrument_index(window.instrument) > 0,
-                    data_fingerprint=_fingerprint(window.features),
+                    data_fingerprint=window_fingerprint(window.features),
                     tasks={predicted[row].task: predicted[row] for predicted in tasks},
                 )
             )
@@ -257,7 +258,8 @@ def whole_windows(missing: np.ndarray, length: int, max_missing_share: float) ->
     return np.flatnonzero(share <= max_missing_share + 1e-9) + length - 1
 
 
-def _fingerprint(features: np.ndarray) -> str:
+def window_fingerprint(features: np.ndarray) -> str:
+    """SHA-256 of a model input."""
     return hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
 
 

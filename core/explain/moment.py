@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+import torch
 
 from core.bundle import Bundle
 from core.config import TaskConfig
@@ -16,7 +17,7 @@ from core.data.segments import TRAIN
 from core.errors import InputError, WindowError
 from core.explain.baselines import BASELINES, Baseline, multi_reference, training_median, window_mean
 from core.explain.margin import TaskMargin
-from core.predictor import ModelWindow, Prediction, Predictor, whole_windows
+from core.predictor import ModelWindow, Prediction, Predictor, whole_windows, window_fingerprint
 
 REFERENCES = 4
 """Training windows behind "multi_reference"; every method costs so many times as much with it."""
@@ -71,6 +72,26 @@ class Moment:
     def prediction(self) -> Prediction:
         """What the model says of exactly this window."""
         return self.predictor.predict_window(self.window)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """SHA-256 of the model's input."""
+        return window_fingerprint(self.features)
+
+    def last_attention(self) -> np.ndarray:
+        """What the bar itself attends, mean over heads and layers, (T,)."""
+        model = self.bundle.model
+        instrument = self.bundle.instrument_index(self.window.instrument)
+        timeframe = self.bundle.timeframe_index(self.window.timeframe)
+        with torch.inference_mode():
+            output = model(
+                torch.from_numpy(self.features)[None],
+                torch.tensor([instrument]),
+                torch.tensor([timeframe]),
+                last_only=True,
+                need_attention="last",
+            )
+        return torch.stack(output.attention)[:, 0].mean(dim=(0, 1)).float().numpy()
 
     def task(self, name: str) -> TaskConfig:
         """A task of the model.

@@ -1,0 +1,263 @@
+"""One explanation from the question to the check, computed once and then read from disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core.data.timeframe import known_at
+from core.explain.attribution import Attribution, attribute
+from core.explain.causes import Cause, find_causes
+from core.explain.explanation_cache import ExplanationCache
+from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
+from core.explain.margin import Cancelled, Progress
+from core.explain.moment import Moment
+from core.explain.players import Settings
+
+CHECK_STEPS = 12
+CHECK_ORDERS = 2
+REMOVED_BARS = 7
+_CURVES = (
+    "deletion",
+    "insertion",
+    "random_deletion",
+    "random_insertion",
+    "attention_deletion",
+    "attention_insertion",
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one moment.
+
+    Attributes
+    ----------
+    task, target
+        Whose log-odds are explained.
+    method, baseline
+        Keys of `METHODS` and `BASELINES`.
+    settings
+        How hard and how finely the method works.
+    """
+
+    task: str
+    target: str
+    method: str = "ig"
+    baseline: str = "window_mean"
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether one explanation is true of the model.
+
+    Attributes
+    ----------
+    faithfulness
+        Deletion and insertion beside random and attention order.
+    removal
+        The top bars removed.
+    causes
+        The strongest, each removed alone.
+    """
+
+    faithfulness: Faithfulness
+    removal: Removal
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that is said about why: the moment, the question, the answer and its check."""
+
+    moment: Moment
+    question: Question
+    attribution: Attribution
+    check: Check
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: times in ISO 8601, UTC; the attribution as T lists of N numbers."""
+        moment, found, check = self.moment, self.attribution, self.check
+        bundle, faithful = moment.bundle, check.faithfulness
+        return {
+            "instrument": moment.window.instrument,
+            "timeframe": moment.window.timeframe,
+            "ts": moment.ts.isoformat(),
+            "known_at": known_at(moment.ts, moment.window.timeframe).isoformat(),
+            "model_name": bundle.name,
+            "model_version": bundle.version,
+            "data_fingerprint": moment.prediction.data_fingerprint,
+            "task": found.task,
+            "class": found.target,
+            "method": found.method,
+            "baseline": found.baseline,
+            "settings": asdict(self.question.settings),
+            "feature_names": list(found.feature_names),
+            "groups": list(found.groups),
+            "bar_times": [f"{ts}Z" for ts in moment.window.ts.astype("datetime64[s]")],
+            "attribution": [[float(value) for value in row] for row in found.values],
+            "unit": "log-odds of the class",
+            "output": found.output,
+            "baseline_output": found.baseline_output,
+            "completeness_error": found.completeness_error,
+            "steps": found.steps,
+            "seconds": found.seconds,
+            "deletion_area": faithful.deletion.area,
+            "insertion_area": faithful.insertion.area,
+            "random_deletion_area": faithful.random_deletion.area,
+            "random_insertion_area": faithful.random_insertion.area,
+            "better_than_random": faithful.better_than_random,
+            "removal": asdict(check.removal) | {"sentence": check.removal.sentence},
+            "causes": [_finite(asdict(cause)) for cause in check.causes],
+        }
+
+
+def explain(
+    moment: Moment,
+    question: Question,
+    cache: ExplanationCache | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Explanation:
+    """Attribution and its check; either is read from `cache` where it stands there."""
+    found = explain_moment(moment, question, cache, progress=progress, cancelled=cancelled)
+    check = check_explanation(moment, question, found, cache, progress=progress, cancelled=cancelled)
+    return Explanation(moment, question, found, check)
+
+
+def explain_moment(
+    moment: Moment,
+    question: Question,
+    cache: ExplanationCache | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Attribution:
+    """The attribution alone.
+
+    Raises
+    ------
+    InputError
+        If task, class, method or baseline is unknown.
+    ExplanationCancelled
+        If `cancelled` said so; nothing is kept then.
+    """
+    key = _key("attribution", moment, question)
+    stored = None if cache is None else cache.read(key)
+    if stored is not None:
+        fields, arrays = stored
+        lists = {name: tuple(fields.pop(name)) for name in ("feature_names", "groups")}
+        return Attribution(values=arrays["values"], **fields, **lists)
+    found = attribute(
+        moment.margin(question.task, question.target),
+        moment.features,
+        moment.baseline(question.baseline),
+        moment.feature_names,
+        question.method,
+        question.settings,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    if cache is not None:
+        fields = asdict(found)
+        cache.write(key, fields, {"values": fields.pop("values")})
+    return found
+
+
+def check_explanation(
+    moment: Moment,
+    question: Question,
+    found: Attribution,
+    cache: ExplanationCache | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Check:
+    """Deletion, insertion, the top bars removed and the strongest causes removed one by one."""
+    key = _key("check", moment, question)
+    stored = None if cache is None else cache.read(key)
+    if stored is not None:
+        return _restore_check(*stored)
+    margin, window = moment.margin(question.task, question.target), moment.features
+    baseline = moment.baseline(question.baseline)
+    faithfulness = measure_faithfulness(
+        margin,
+        window,
+        found.values,
+        baseline,
+        attention=moment.last_attention(),
+        steps=CHECK_STEPS,
+        random_orders=CHECK_ORDERS,
+        seed=question.settings.seed,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    removal = remove_top(margin, window, found.values, baseline, REMOVED_BARS, seed=question.settings.seed)
+    usual = moment.market_values(baseline.references.mean(0))
+    causes = find_causes(found, margin, window, baseline, moment.market_values(), usual)
+    check = Check(faithfulness, removal, causes)
+    if cache is not None:
+        cache.write(key, *_store_check(check))
+    return check
+
+
+def _key(kind: str, moment: Moment, question: Question) -> dict[str, Any]:
+    window = moment.window
+    return {
+        "kind": kind,
+        "model": moment.bundle.version,
+        "instrument": window.instrument,
+        "timeframe": window.timeframe,
+        "bar": str(window.ts[-1]),
+        # Edited or corrected bars are another input at the same moment.
+        "data": moment.data_fingerprint,
+        "question": asdict(question),
+    }
+
+
+def _store_check(check: Check) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    arrays = {}
+    for name in _CURVES:
+        curve: Curve | None = getattr(check.faithfulness, name)
+        if curve is not None:
+            arrays[f"{name}_shares"], arrays[f"{name}_margins"] = curve.shares, curve.margins
+    fields = {
+        "unit": check.faithfulness.unit,
+        "removal": asdict(check.removal),
+        "causes": [_finite(asdict(cause)) for cause in check.causes],
+    }
+    return fields, arrays
+
+
+def _restore_check(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> Check:
+    curves = {
+        name: Curve(arrays[f"{name}_shares"], arrays[f"{name}_margins"])
+        if f"{name}_shares" in arrays
+        else None
+        for name in _CURVES
+    }
+    removal = fields["removal"]
+    removed = tuple(tuple(cell) if isinstance(cell, list) else cell for cell in removal.pop("removed"))
+    return Check(
+        Faithfulness(**curves, unit=fields["unit"]),  # pyright: ignore[reportArgumentType]
+        Removal(removed=removed, **removal),
+        tuple(_restore_cause(cause) for cause in fields["causes"]),
+    )
+
+
+def _restore_cause(stored: dict[str, Any]) -> Cause:
+    fields: dict[str, Any] = {name: float("nan") if v is None else v for name, v in stored.items()}
+    fields["features"] = tuple(stored["features"])
+    return Cause(**fields)
+
+
+def _finite(fields: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: what does not exist is null."""
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in fields.items()
+    }

@@ -1,0 +1,96 @@
+"""Explanations on disk, by everything they depend on; the least recently read go first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1
+LARGEST = 512 * 2**20
+"""Bytes kept on disk: about six thousand attributions of 300 bars and 40 features."""
+
+
+class ExplanationCache:
+    """A folder of results, safe to share between processes.
+
+    Parameters
+    ----------
+    folder
+        Made when first written to.
+    largest
+        Bytes kept at most.
+
+    Notes
+    -----
+    What cannot be read counts as absent: it is computed again and replaced, so a damaged file costs time and
+    nothing else. Files hold plain numbers, never pickles.
+    """
+
+    def __init__(self, folder: Path, largest: int = LARGEST) -> None:
+        self.folder = Path(folder)
+        self.largest = largest
+
+    def read(self, key: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Fields and arrays written under `key`, or None."""
+        path = self._path(key)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            header = json.loads(bytes(arrays.pop("header")).decode())
+            os.utime(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        if header["key"] != json.loads(_canonical(key)):
+            return None
+        return header["fields"], arrays
+
+    def write(self, key: dict[str, Any], fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Keep a result; readers find the whole of it or nothing.
+
+        Parameters
+        ----------
+        fields
+            Plain values for JSON, without NaN.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        header = json.dumps({"key": json.loads(_canonical(key)), "fields": fields}, allow_nan=False)
+        handle, staging = tempfile.mkstemp(prefix=".", suffix=".npz", dir=self.folder)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                np.savez_compressed(
+                    out,
+                    header=np.frombuffer(header.encode(), np.uint8),
+                    **arrays,  # pyright: ignore[reportArgumentType]
+                )
+            Path(staging).replace(self._path(key))
+        finally:
+            Path(staging).unlink(missing_ok=True)
+        self._prune()
+
+    def _path(self, key: dict[str, Any]) -> Path:
+        return self.folder / f"{hashlib.sha256(_canonical(key).encode()).hexdigest()[:32]}.npz"
+
+    def _prune(self) -> None:
+        kept = []
+        for path in self.folder.glob("[!.]*.npz"):
+            try:
+                kept.append((path.stat().st_mtime, path.stat().st_size, path))
+            except FileNotFoundError:
+                continue
+        total = sum(size for _, size, _ in kept)
+        for _, size, path in sorted(kept):
+            if total <= self.largest:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _canonical(key: dict[str, Any]) -> str:
+    return json.dumps([FORMAT, key], sort_keys=True)

@@ -150,7 +150,7 @@ def explain_moment(
     stored = None if cache is None else cache.read(key)
     if stored is not None:
         fields, arrays = stored
-        lists = {name: tuple(fields.pop(name)) for name in ("feature_names", "groups")}
+        lists: dict[str, Any] = {name: tuple(fields.pop(name)) for name in ("feature_names", "groups")}
         return Attribution(values=arrays["values"], **fields, **lists)
     found = attribute(
         moment.margin(question.task, question.target),

@@ -108,10 +108,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--instrument")
 
     ablate = command(
-        "ablate", commands.ablate, show_ablation, "Train without each idea of the specification and compare."
+        "ablate",
+        commands.ablate,
+        show_ablation,
+        "Train without each idea of the specification, or with the settings of a file, and compare with the "
+        "whole model and the baselines; goes on after a kill.",
     )
     ablate.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
     ablate.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    ablate.add_argument(
+        "--arms", type=Path, help="YAML: arm: {section: {key: value}}; see assets/fx_arms.yaml"
+    )
+    ablate.add_argument("--train-from", metavar="TIME", help="train on labels from there on")
+    ablate.add_argument("--test-until", metavar="TIME", help="look at no bar from there on")
     ablate.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
     ablate.add_argument("--name", help="name of the results; default the configuration's")
 

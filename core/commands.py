@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,25 +200,36 @@ def walk_forward(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ablate(options: argparse.Namespace) -> dict[str, Any]:
-    """Train without each idea and compare."""
+    """Train without each idea, or with other settings, and compare."""
     from core.bundle import check_name
     from core.config import load_config
+    from core.data.segments import choose_borders
     from core.data.store import BarStore
     from core.training.ablation import run_ablation
+    from core.training.ablation_arms import ARMS, read_arms
     from core.training.pipeline import read_bars
+    from core.training.walk_forward_results import plain
 
     config = load_config(options.config, options.set)
     store = BarStore()
     name = options.name or config.name
     check_name(name)
+    bars = read_bars(store, config)
+    borders = choose_borders(
+        [frame["ts"].to_numpy("datetime64[us]") for frame in bars.values()], config.split
+    )
+    outer = {"train_start": options.train_from, "test_end": options.test_until}
+    borders = replace(borders, **{key: parse_time(text) for key, text in outer.items() if text})
     scores = run_ablation(
-        read_bars(store, config),
+        bars,
         config,
         store.home / "ablation" / name,
+        arms=ARMS if options.arms is None else read_arms(options.arms),
+        borders=borders,
         test_step=options.test_step,
         progress=_progress("arms"),
     )
-    return {"arms": [asdict(score) | {"verdict": score.verdict} for score in scores]}
+    return {"arms": [plain(asdict(score)) | {"verdict": score.verdict} for score in scores]}
 
 
 def open_mlflow(options: argparse.Namespace) -> dict[str, Any]:

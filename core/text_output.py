@@ -84,19 +84,29 @@ def show_walk_forward(result: dict[str, Any]) -> str:
 
 
 def show_ablation(result: dict[str, Any]) -> str:
-    """Every arm beside the whole model, on the same rows."""
-    rows = [
-        {
-            "task": arm["task"],
-            "arm": arm["arm"],
-            "rows": arm["rows"],
-            "log_loss": _number(arm["log_loss"]),
-            "minus whole model [95%]": _with_interval(arm["difference"], arm["low"], arm["high"]),
-            "the idea": arm["verdict"],
-        }
-        for arm in result["arms"]
-    ]
+    """Every arm and baseline beside the whole model and LightGBM, on the same rows."""
+    rows = []
+    for arm in sorted(result["arms"], key=lambda arm: arm["task"]):
+        beside = arm["beside"].get("lightgbm")
+        rows.append(
+            {
+                "task": arm["task"],
+                "arm": arm["arm"],
+                "rows": arm["rows"],
+                "calibrate": _number(arm["calibrate_log_loss"]),
+                "log_loss": _number(arm["log_loss"]),
+                "minus whole model [95%]": _with_interval(arm["difference"], arm["low"], arm["high"]),
+                "minus LightGBM [95%]": _bracketed(beside),
+                "accuracy": _number(arm["accuracy"]["value"]),
+                "mcc": _number(arm["mcc"]["value"]),
+                "the arm is": arm["verdict"],
+            }
+        )
     return table(rows, "no rows")
+
+
+def _bracketed(found: dict[str, Any] | None) -> str:
+    return "-" if found is None else _with_interval(found["value"], found["low"], found["high"])
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What each idea of the specification is worth: train without it, compare on the same test rows.
+"""What an idea or a setting is worth: train without it, compare on the same rows.
 
 An ablation lives in a folder; arms that are finished are kept, so a killed one goes on.
 """
@@ -7,80 +7,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from core.config import Config, parse_config
-from core.data.assembly import BarsBySeries
+from core.config import Config
+from core.data.assembly import BarsBySeries, select_series
 from core.data.dataset import PreparedData, prepare
-from core.data.segments import TEST
+from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError
-from core.training.bootstrap import BlockBootstrap, block_length, label_span, mean_interval, paired_difference
-from core.training.metrics import log_losses
+from core.training.ablation_arms import ARMS, MEAN_OF, PER_SERIES, Arm, change_config, check_arms
+from core.training.ablation_scores import ArmScore, Arrays, compare_forecasts, mean_forecast
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
-from core.training.walk_forward_results import plain, write_json
+from core.training.walk_forward_baselines import FoldBaselines
+from core.training.walk_forward_measures import measure_series
+from core.training.walk_forward_results import write_json
 
-WHOLE = "whole model"
-SEED = "another seed"
-ARMS: dict[str, dict[str, dict[str, Any]]] = {
-    WHOLE: {},
-    "no temporal bias": {"model": {"temporal_bias": False}},
-    "no windows": {"model": {"windows": [None, None, None, None]}},
-    "no deep supervision": {"loss": {"auxiliary": 0.0}},
-    "no feature gate": {"model": {"feature_gate": False}, "loss": {"gate_l1": 0.0}},
-    "no calibration loss": {"loss": {"calibration": 0.0}},
-    "one label a window": {"training": {"dense": False}},
-    SEED: {"training": {"seed": 1}},
-}
-"""Settings changed in each arm. The last says how far two runs of the same thing lie apart."""
+BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har")
+"""Fitted beside the arms unless others are asked for."""
 
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class ArmScore:
-    """One arm on one task.
-
-    Attributes
-    ----------
-    rows
-        Test bars scored.
-    log_loss
-        Mean over them, nats, softmax as it is.
-    difference
-        Mean log-loss of the arm minus the whole model's on the same rows; above zero the idea helps. Zero
-        for the whole model.
-    low, high
-        95% paired block-bootstrap interval of the difference.
-    """
-
-    arm: str
-    task: str
-    rows: int
-    log_loss: float
-    difference: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """What the interval allows to say, in words.
-
-        The interval is over bars, not over trainings: a difference smaller than another seed's says little.
-        """
-        if self.arm == WHOLE:
-            return ""
-        if self.arm == SEED:
-            return "as far as seeds lie apart"
-        if self.low > 0:
-            return "helps"
-        return "hurts" if self.high < 0 else "no difference shown"
+OUTPUTS, BESIDE = "outputs.npz", "baselines.npz"
+_FORMAT = 2
 
 
 def run_ablation(
@@ -88,7 +42,9 @@ def run_ablation(
     config: Config,
     folder: Path,
     *,
-    arms: Mapping[str, dict[str, dict[str, Any]]] = ARMS,
+    arms: Mapping[str, Arm] = ARMS,
+    borders: SegmentBorders | None = None,
+    baselines: Sequence[str] = BASELINES,
     test_step: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[ArmScore]:
@@ -96,38 +52,93 @@ def run_ablation(
 
     Parameters
     ----------
+    arms
+        See `core.training.ablation_arms`.
+    borders
+        Segment borders; by default those of ``config.split``. Bars from the test segment's end on are not
+        looked at.
+    baselines
+        Forecasters fitted and scored beside the arms, see
+        `core.training.walk_forward_baselines.FoldBaselines`; ``prior`` is always among them.
     test_step
-        Score every test_step-th bar of each series.
+        Score every test_step-th bar of each series, in calibrate and in test.
     progress
-        Called with (arms done, arms in all).
+        Called with (arms done, arms in all); the baselines count as one.
+
+    Returns
+    -------
+    list of ArmScore
+        Arm by arm in the order of `arms`, then the baselines.
 
     Raises
     ------
     ConfigError
-        If `folder` holds another ablation, or there is no whole model to compare with.
+        If `folder` holds another ablation, or an arm cannot be compared (see `check_arms`).
     """
-    if WHOLE not in arms:
-        raise ConfigError(f"an arm called {WHOLE!r}", ", ".join(arms), "add it with no settings")
-    data = prepare(bars_by_series, config)
+    check_arms(arms, config)
+    bars = _known_by(select_series(bars_by_series, config), borders)
+    data = prepare(bars, config, borders)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, data, config, test_step)
-    losses = {}
-    for done, (name, settings) in enumerate(arms.items()):
+    names = tuple({"prior": 0} | dict.fromkeys(baselines))
+    _claim(folder, data, config, names, test_step)
+    judged = _windows(data, config, test_step)
+    trained = [name for name, arm in arms.items() if MEAN_OF not in arm]
+    forecasts: dict[str, Arrays] = {}
+    total = len(trained) + 1
+    for done, name in enumerate(trained):
         if progress:
-            progress(done, len(arms))
-        losses[name] = _arm_losses(
-            data, _changed(config, settings), folder / name.replace(" ", "_"), test_step
-        )
+            progress(done, total)
+        changed = change_config(config, arms[name])
+        place = folder / arm_folder(name, arms[name])
+        if not (place / OUTPUTS).is_file():
+            mine = (
+                data
+                if changed.data == config.data
+                else _prepared_anew(bars, changed, borders, judged, test_step)
+            )
+            _write(place / OUTPUTS, _train_arm(mine, changed, place, test_step, arms[name]))
+        forecasts[name] = _read(place / OUTPUTS)
     if progress:
-        progress(len(arms), len(arms))
-    scores = _compare(losses, LastBarWindows(data, TEST, config, test_step), config)
+        progress(len(trained), total)
+    for name, arm in arms.items():
+        if MEAN_OF in arm:
+            forecasts[name] = mean_forecast([forecasts[member] for member in arm[MEAN_OF]])
+    path = folder / BESIDE
+    if not path.is_file():
+        _write(path, _fit_baselines(bars, data, config, judged, names))
+    if progress:
+        progress(total, total)
+    forecasts = {name: forecasts[name] for name in arms}
+    scores = compare_forecasts(forecasts, _read(path), judged, config)
     write_json(folder / "ablation.json", [asdict(score) | {"verdict": score.verdict} for score in scores])
     return scores
 
 
-def _claim(folder: Path, data: PreparedData, config: Config, test_step: int) -> None:
-    content = [data.fingerprint, config.model_dump(mode="json"), test_step]
+def arm_folder(name: str, arm: Arm) -> str:
+    """Where an arm's training is kept: by its settings too, so that changed ones are trained anew."""
+    mark = hashlib.sha256(json.dumps(arm, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}-{mark}"
+
+
+def _known_by(bars: BarsBySeries, borders: SegmentBorders | None) -> dict[tuple[str, str], pd.DataFrame]:
+    if borders is None or borders.test_end is None:
+        return dict(bars)
+    kept = {key: frame.loc[(frame["ts"] < borders.test_end).to_numpy()] for key, frame in bars.items()}
+    return {key: frame.reset_index(drop=True) for key, frame in kept.items() if len(frame)}
+
+
+def _claim(
+    folder: Path, data: PreparedData, config: Config, baselines: Sequence[str], test_step: int
+) -> None:
+    content = [
+        _FORMAT,
+        data.fingerprint,
+        data.borders.to_dict(),
+        config.model_dump(mode="json"),
+        list(baselines),
+        test_step,
+    ]
     mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     path = folder / "fingerprint"
     if path.is_file() and path.read_text(encoding="utf-8") != mark:
@@ -137,62 +148,77 @@ def _claim(folder: Path, data: PreparedData, config: Config, test_step: int) -> 
     path.write_text(mark, encoding="utf-8")
 
 
-def _changed(config: Config, settings: Mapping[str, Mapping[str, Any]]) -> Config:
-    raw = config.model_dump(mode="json")
-    for section, values in settings.items():
-        raw[section] |= values
-    return parse_config(raw)
+def _windows(data: PreparedData, config: Config, step: int) -> dict[int, LastBarWindows]:
+    """The windows every arm is judged on, by segment."""
+    return {segment: LastBarWindows(data, segment, config, step) for segment in (CALIBRATE, TEST)}
 
 
-def _arm_losses(data: PreparedData, config: Config, folder: Path, step: int) -> dict[str, np.ndarray]:
-    """Log-loss of every test row by task, NaN without a label; read where the arm is finished."""
-    path = folder / "losses.json"
-    if path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return {task: np.array(values, dtype=float) for task, values in stored.items()}
-    result = train(data, config, folder, progress=False)
-    scored = score_last_bars(result.model, LastBarWindows(data, TEST, config, step))
-    losses = {}
-    for task, outputs in scored.tasks.items():
-        known = outputs.labels >= 0
-        probabilities = outputs.probabilities[known].astype(np.float64)
-        losses[task] = np.full(len(known), np.nan)
-        losses[task][known] = log_losses(
-            probabilities / probabilities.sum(axis=1, keepdims=True), outputs.labels[known]
-        )
-    write_json(path, {task: plain(values.tolist()) for task, values in losses.items()})
-    return losses
-
-
-def _compare(
-    losses: Mapping[str, Mapping[str, np.ndarray]], windows: LastBarWindows, config: Config
-) -> list[ArmScore]:
-    series = windows.data.series
-    times = np.array([series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
-    scores = []
-    for task in config.tasks:
-        whole = losses[WHOLE][task.name]
-        known = np.isfinite(whole)
-        if not known.any():
-            continue
-        ends = np.array(
-            [series[which].ts[series[which].label_end[task.name][bar]] for which, bar in windows.rows[known]],
-            "datetime64[us]",
-        )
-        span = label_span(times[known], ends)
-        bootstrap = BlockBootstrap.over(
-            times[known], block_length(times[known], span, whole[known]), RESAMPLES
-        )
-        for arm, by_task in losses.items():
-            mine = by_task[task.name][known]
-            found = (
-                mean_interval(np.zeros(len(mine)), bootstrap)
-                if arm == WHOLE
-                else paired_difference(mine, whole[known], bootstrap)
+def _prepared_anew(
+    bars: BarsBySeries,
+    config: Config,
+    borders: SegmentBorders | None,
+    judged: Mapping[int, LastBarWindows],
+    step: int,
+) -> PreparedData:
+    data = prepare(bars, config, borders)
+    for segment, windows in _windows(data, config, step).items():
+        if not np.array_equal(windows.rows, judged[segment].rows):
+            raise ConfigError(
+                "arms that score the same bars", "other bars under other data settings", "drop the arm"
             )
-            scores.append(
-                ArmScore(
-                    arm, task.name, int(known.sum()), float(mine.mean()), found.value, found.low, found.high
-                )
-            )
-    return scores
+    return data
+
+
+def _train_arm(
+    data: PreparedData, config: Config, folder: Path, step: int, arm: Arm
+) -> dict[str, np.ndarray]:
+    """Logits of every judged window, as ``task/segment`` (n, C)."""
+    parts: list[dict[str, np.ndarray]] = []
+    # With one series at a time, its rows come in the order they have among all.
+    groups = [[series] for series in data.series] if arm.get(PER_SERIES) else [data.series]
+    for group in groups:
+        mine = replace(data, series=group)
+        place = folder / group[0].key.replace("|", "_") if len(groups) > 1 else folder
+        model = train(mine, config, place, progress=False).model
+        logits = {}
+        for segment, windows in _windows(mine, config, step).items():
+            # A series may end before a segment starts.
+            scored = score_last_bars(model, windows).tasks if len(windows) else {}
+            logits |= {f"{task}/{segment}": outputs.logits for task, outputs in scored.items()}
+        parts.append(logits)
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: np.concatenate([part[name] for part in parts if name in part]) for name in names}
+
+
+def _fit_baselines(
+    bars: BarsBySeries,
+    data: PreparedData,
+    config: Config,
+    judged: Mapping[int, LastBarWindows],
+    names: tuple[str, ...],
+) -> dict[str, np.ndarray]:
+    """Probabilities of the labelled test windows, as ``task/baseline`` (n, C)."""
+    windows = {TRAIN: LastBarWindows(data, TRAIN, config), **judged}
+    fitted = FoldBaselines(names, data, config, windows, measure_series(bars, data, config), None)
+    return {
+        f"{task}/{name}": probabilities
+        for task, found in fitted.probabilities.items()
+        for name, probabilities in found.items()
+    }
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """In one step, so that what a kill leaves behind is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with staging.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,66 +1,162 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
+from core.data.dataset import prepare
+from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.windows import LastBarWindows
 from core.errors import ConfigError
-from core.training.ablation import ARMS, SEED, WHOLE, ArmScore, run_ablation
+from core.training.ablation import arm_folder, run_ablation
+from core.training.ablation_arms import ARMS, SEED, WHOLE
+from core.training.ablation_scores import mean_forecast
+from core.training.baselines import ClassPrior, baseline_rows
+from core.training.metrics import log_losses
 from tests.conftest import small_config
 
 TINY = small_config(model={"sequence_length": 60}, training={"first_position": 30, "window_stride": 30})
-TWO = {WHOLE: ARMS[WHOLE], "no windows": ARMS["no windows"], "same again": {}}
+SOME = {
+    WHOLE: ARMS[WHOLE],
+    "no windows": ARMS["no windows"],
+    "same again": {},
+    "mean of the same": {"mean_of": [WHOLE, "same again"]},
+    "mean": {"mean_of": [WHOLE, "no windows"]},
+    "alone": {"per_series": True},
+}
+BESIDE = ("prior", "logistic")
 
 
 @pytest.fixture(scope="module")
 def finished(walks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablation")
-    return folder, run_ablation(walks, TINY, folder, arms=TWO, test_step=4)
+    return folder, run_ablation(walks, TINY, folder, arms=SOME, baselines=BESIDE, test_step=4)
 
 
-def test_an_arm_that_changes_nothing_differs_by_exactly_zero(finished):
+def by_arm(scores, task="direction"):
+    return {score.arm: score for score in scores if score.task == task}
+
+
+@pytest.mark.parametrize("arm", ["same again", "mean of the same"])
+def test_an_arm_that_changes_nothing_differs_by_nothing(finished, arm):
     _, scores = finished
-    same = [score for score in scores if score.arm == "same again"]
+    same = [score for score in scores if score.arm == arm]
     assert len(same) == 3
-    assert all(score.difference == score.low == score.high == 0 for score in same)
-    assert {score.verdict for score in same} == {"no difference shown"}
+    for score in same:
+        assert [score.difference, score.low, score.high] == pytest.approx([0, 0, 0], abs=1e-7)
+    assert {score.verdict for score in same if score.difference == 0} <= {"no difference shown"}
 
 
 def test_differences_are_of_the_mean_log_losses_on_the_same_rows(finished):
     _, scores = finished
     whole = {score.task: score for score in scores if score.arm == WHOLE}
+    beside = {(score.arm, score.task): score for score in scores if score.baseline}
     for score in scores:
         assert score.rows == whole[score.task].rows
         assert score.difference == pytest.approx(score.log_loss - whole[score.task].log_loss, abs=1e-9)
         assert score.low <= score.difference <= score.high
+        for name, found in score.beside.items():
+            gap = score.log_loss - beside[name, score.task].log_loss
+            assert found.value == pytest.approx(gap, abs=1e-9)
+            assert found.low <= found.value <= found.high
     assert any(score.difference != 0 for score in scores if score.arm == "no windows")
+
+
+def test_a_mean_of_arms_is_never_worse_than_the_mean_of_their_losses():
+    rng = np.random.default_rng(0)
+    one, other = ({"task/2": rng.normal(size=(50, 3)) * 3} for _ in range(2))
+    labels = rng.integers(0, 3, 50)
+
+    def losses(logits):
+        odds = np.exp(logits["task/2"])
+        return log_losses(odds / odds.sum(axis=1, keepdims=True), labels)
+
+    both = mean_forecast([one, other])
+    assert np.exp(both["task/2"]).sum(axis=1) == pytest.approx(np.ones(50))
+    assert (losses(both) <= (losses(one) + losses(other)) / 2 + 1e-12).all()
+    assert losses(mean_forecast([one, one])) == pytest.approx(losses(one))
+
+
+def test_every_arm_is_scored_on_the_same_rows_even_when_each_series_has_its_own_model(finished):
+    _, scores = finished
+    alone = by_arm(scores)["alone"]
+    assert alone.rows == by_arm(scores)[WHOLE].rows
+    assert alone.difference != 0
+
+
+def test_the_prior_beside_the_arms_is_the_one_fitted_on_the_training_rows(finished, walks):
+    _, scores = finished
+    data = prepare(walks, TINY)
+    train, test = (
+        baseline_rows(LastBarWindows(data, segment, TINY, step), "direction")
+        for segment, step in ((TRAIN, 1), (TEST, 4))
+    )
+    known = test.labels >= 0
+    shares = ClassPrior.fit(train, train, 3).predict(test)[known]
+    prior = by_arm(scores)["prior"]
+    assert prior.log_loss == pytest.approx(log_losses(shares, test.labels[known]).mean())
+    assert prior.baseline
+    assert prior.beside == {}
+
+
+def test_a_choice_between_arms_sees_the_calibrate_segment_alone(finished, walks):
+    folder, scores = finished
+    data = prepare(walks, TINY)
+    labels = LastBarWindows(data, CALIBRATE, TINY, 4).last_labels("direction")
+    with np.load(folder / arm_folder(WHOLE, SOME[WHOLE]) / "outputs.npz") as stored:
+        logits = stored[f"direction/{CALIBRATE}"][labels >= 0]
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    raw = log_losses(odds / odds.sum(axis=1, keepdims=True), labels[labels >= 0]).mean()
+    # One temperature, fitted on these very rows, can only lower their loss.
+    assert 0 < by_arm(scores)[WHOLE].calibrate_log_loss <= raw + 1e-9
 
 
 def test_a_finished_arm_is_not_trained_again(finished, walks, monkeypatch):
     folder, scores = finished
     monkeypatch.setattr("core.training.ablation.train", lambda *a, **k: pytest.fail("trained again"))
-    assert run_ablation(walks, TINY, folder, arms=TWO, test_step=4) == scores
+    again = run_ablation(walks, TINY, folder, arms=SOME, baselines=BESIDE, test_step=4)
+    assert [str(asdict(score)) for score in again] == [str(asdict(score)) for score in scores]
+
+
+def test_an_arm_whose_settings_changed_is_not_taken_for_the_finished_one(finished, walks, monkeypatch):
+    folder, _ = finished
+    changed = {**SOME, "no windows": {"model": {"windows": [5, 5, None, None]}}}
+    trained = []
+
+    def train(data, config, *arguments, **options):
+        trained.append(config.model.windows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.training.ablation.train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run_ablation(walks, TINY, folder, arms=changed, baselines=BESIDE, test_step=4)
+    assert trained == [[5, 5, None, None]]
 
 
 def test_another_ablations_folder_is_refused(finished, walks):
     folder, _ = finished
     with pytest.raises(ConfigError, match="another"):
-        run_ablation(walks, TINY, folder, arms=TWO, test_step=5)
+        run_ablation(walks, TINY, folder, arms=SOME, baselines=BESIDE, test_step=5)
 
 
-def test_nothing_is_called_better_unless_the_interval_excludes_zero():
-    def score(low, high):
-        return ArmScore("arm", "direction", 10, 1.0, (low + high) / 2, low, high).verdict
+def test_an_arm_whose_data_settings_change_the_rows_is_refused(finished, walks):
+    folder, _ = finished
+    narrower = {**SOME, "fewer": {"data": {"instruments": [next(iter(walks))[0]]}}}
+    with pytest.raises(ConfigError, match="same bars"):
+        run_ablation(walks, TINY, folder, arms=narrower, baselines=BESIDE, test_step=4)
 
-    assert [score(0.01, 0.02), score(-0.02, -0.01), score(-0.01, 0.01)] == [
-        "helps",
-        "hurts",
+
+def test_nothing_is_called_better_unless_the_interval_excludes_zero(finished):
+    from dataclasses import replace
+
+    _, scores = finished
+    arm = by_arm(scores)["no windows"]
+
+    def verdict(low, high, name="arm"):
+        return replace(arm, arm=name, low=low, high=high).verdict
+
+    assert [verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)] == [
+        "worse than the whole model",
+        "better than the whole model",
         "no difference shown",
     ]
-
-
-def test_another_seed_is_a_yardstick_and_never_called_a_help():
-    assert "seeds" in ArmScore(SEED, "direction", 10, 1.0, 0.02, 0.01, 0.03).verdict
-
-
-def test_every_arm_changes_the_configuration_in_one_place_or_two():
-    for name, settings in ARMS.items():
-        assert sum(len(values) for values in settings.values()) <= 2, name
-    assert np.all([arm == WHOLE or settings for arm, settings in ARMS.items()])
+    assert "seeds" in verdict(0.01, 0.03, SEED)

@@ -28,12 +28,17 @@ from core.explain.planted_training import (
     build_model,
     train_planted,
 )
-from core.explain.planted_views import accuracy_at_last_bar, explain_planted, randomised_correlation
+from core.explain.planted_views import (
+    accuracy_at_last_bar,
+    explain_planted,
+    randomised_correlation,
+    views_of,
+)
 from core.explain.players import Settings
 
 TABLE = "planted.json"
 FORMAT = 1
-RANDOMISED_WINDOWS = 5
+RANDOMISED_WINDOWS = 3
 _TEST_SEED = 7
 _SAVE_EVERY = 10
 
@@ -61,8 +66,9 @@ def run_planted(
     config
         Architecture; windows have its length.
     out
-        Folder for the models, one result per generator and the table `TABLE`. Results of the same settings
-        found there are kept, also of a generator that was interrupted halfway.
+        Folder for the models, one result per generator and the table `TABLE`. Models and scores found there
+        from the same settings are kept, so that an interrupted run goes on and more windows or methods cost
+        only what is new.
     windows
         Unseen windows explained per generator.
     training, settings
@@ -93,14 +99,10 @@ def run_planted(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     trained_by = _key([config.model_dump(mode="json"), asdict(training), features])
-    key = _key([trained_by, asdict(settings), windows, [*methods]])
+    key = _key([trained_by, asdict(settings)])
     results = {}
     for name in generators:
         path = out / f"{name}.json"
-        stored = _read(path, key)
-        if stored.get("finished"):
-            results[name] = stored["result"]
-            continue
         trained = _trained(config, GENERATORS[name], training, features, out, trained_by, progress, cancelled)
         results[name] = _score_generator(
             trained, GENERATORS[name], windows, settings, methods, path, key, progress, cancelled
@@ -141,50 +143,60 @@ def _score_generator(
     progress: PlantedProgress | None,
     cancelled: Cancelled | None,
 ) -> dict[str, Any]:
+    """Scores of every method and view; what an earlier call has scored on these windows is kept."""
     model = trained.model
     bars, features = model.config.sequence_length, model.num_features
     data = generator.draw(windows, _TEST_SEED, bars, features)
     stored = _read(path, key)
-    rows: list[dict[str, Any]] = stored.get("rows", [])
-    for index in range(len(rows), windows):
+    rows: list[dict[str, Any]] = stored.get("rows", [])[:windows]
+    rows += [{} for _ in range(windows - len(rows))]
+    randomised: dict[str, float] = stored.get("randomised", {})
+
+    def keep() -> None:
+        _write(path, {"key": key, "rows": rows, "randomised": randomised})
+
+    views = views_of(methods)
+    for index, row in enumerate(rows):
+        absent = [view for view in views if "|".join(view) not in row]
+        if not absent:
+            continue
         if cancelled is not None and cancelled():
-            _write(path, {"key": key, "finished": False, "rows": rows})
+            keep()
             raise ExplanationCancelled
         explained = explain_planted(
-            model, data.windows[index], methods=methods, settings=settings, cancelled=cancelled
+            model, data.windows[index], wanted=absent, settings=settings, cancelled=cancelled
         )
-        rows.append(
-            {
-                "|".join(name): asdict(score_causes(values, data.mask[index])) | {"seconds": seconds}
-                for name, (values, seconds) in explained.items()
-            }
-        )
-        if len(rows) % _SAVE_EVERY == 0:
-            _write(path, {"key": key, "finished": False, "rows": rows})
+        for view, (values, seconds) in explained.items():
+            row["|".join(view)] = asdict(score_causes(values, data.mask[index])) | {"seconds": seconds}
+        if (index + 1) % _SAVE_EVERY == 0:
+            keep()
         if progress is not None:
-            progress(f"explaining {generator.name}", len(rows), windows)
-    scores: dict[str, dict[str, Any]] = {}
-    for name in rows[0]:
-        method, baseline = name.split("|")
-        cells = [{**row[name]} for row in rows]
-        seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
-        scores.setdefault(method, {})[baseline] = mean_score([CauseScore(**cell) for cell in cells]) | {
-            "seconds": seconds
-        }
-    large = generator.draw(max(windows, 500), _TEST_SEED + 1, bars, features)
+            progress(f"explaining {generator.name}", index + 1, windows)
+    keep()
     few = data.windows[:RANDOMISED_WINDOWS]
-    result = {
+    for method in methods:
+        if method not in randomised:
+            randomised[method] = randomised_correlation(copy.deepcopy(model), few, method, settings)
+            keep()
+    large = generator.draw(max(windows, 500), _TEST_SEED + 1, bars, features)
+    return {
         "explanation": generator.explanation,
         "accuracy": accuracy_at_last_bar(model, large),
         "bayes_accuracy": data.bayes_accuracy,
         "training_steps": trained.steps,
-        "scores": scores,
-        "randomised": {
-            method: randomised_correlation(copy.deepcopy(model), few, method, settings) for method in methods
-        },
+        "scores": _scores(rows, views),
+        "randomised": {method: randomised[method] for method in methods},
     }
-    _write(path, {"key": key, "finished": True, "result": result})
-    return result
+
+
+def _scores(rows: list[dict[str, Any]], views: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    scores: dict[str, dict[str, Any]] = {}
+    for method, baseline in views:
+        cells = [dict(row[f"{method}|{baseline}"]) for row in rows]
+        seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
+        found = mean_score([CauseScore(**cell) for cell in cells])
+        scores.setdefault(method, {})[baseline] = found | {"seconds": seconds}
+    return scores
 
 
 def _trained(

@@ -50,15 +50,15 @@ class Settings:
     first_steps: int = 16
     max_steps: int = 200
     tolerance: float = 0.01
-    samples: int = 24
+    samples: int = 16
     noise: float = 1.0
     batch: int = 8
     grouping: Grouping = "feature"
     ablation_block: int | None = None
     occlusion_block: int = 10
-    rescaling_block: int = 4
+    rescaling_block: int = 10
     player_block: int = 50
-    rounds: int = 3
+    rounds: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_scores_of_graded_values_agree_with_thresholding_by_hand():
     assert mean_score([score, score])["auprc_error"] == 0
 
 
-def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
+def test_the_run_is_stored_resumes_and_adds_only_what_is_new(tmp_path):
     options = {
         "training": SHORT,
         "settings": Settings(
@@ -147,10 +148,17 @@ def test_the_run_is_stored_resumes_and_starts_anew_for_other_settings(tmp_path):
     calls.clear()
     assert run_planted(TINY, tmp_path, 2, stop_in_the_second, **options) == table
     assert calls == []
-    run_planted(
-        TINY, tmp_path, 1, stop_in_the_second, **(options | {"generators": ["rare_bars"], "methods": ["ig"]})
-    )
-    assert ("training rare_bars", 4, 4) in calls
+    one = options | {"generators": ["rare_bars"]}
+    more = run_planted(TINY, tmp_path, 3, stop_in_the_second, **(one | {"methods": ["ig", "occlusion"]}))
+    assert ("explaining rare_bars", 3, 3) in calls
+    assert not any(what.startswith("training") for what, _, _ in calls)
+    fewer = run_planted(TINY, tmp_path, 2, **(one | {"methods": ["ig", "feature_ablation"]}))
+    assert fewer["generators"]["rare_bars"]["scores"] == table["generators"]["rare_bars"]["scores"]
+    assert set(more["generators"]["rare_bars"]["scores"]["occlusion"]) == {"window_mean"}
+    calls.clear()
+    longer = dataclasses.replace(SHORT, steps=SHORT.steps + 1)
+    run_planted(TINY, tmp_path, 1, stop_in_the_second, **(one | {"training": longer}))
+    assert ("training rare_bars", 5, 5) in calls
     with pytest.raises(InputError, match="known generators"):
         run_planted(TINY, tmp_path, 1, generators=["weather"])
 

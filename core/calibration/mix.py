@@ -24,12 +24,16 @@ class LearnedMix:
     intercept: float
 
     @classmethod
-    def fit(cls, sources: np.ndarray, correct: np.ndarray) -> LearnedMix:
+    def fit(cls, sources: np.ndarray, correct: np.ndarray, without: str | None = None) -> LearnedMix:
         """Fit on the four sources (n, 4) in [0, 1] and correctness (n,) of the calibrate segment.
 
-        A source that never varies gets weight 0. See `fit_logistic` for the errors.
+        A source that never varies gets weight 0, and so does the one called `without`, which is left out of
+        the fit. See `fit_logistic` for the errors.
         """
-        slopes, intercept = fit_logistic(_four(sources), correct)
+        sources = _four(sources)
+        if without is not None:
+            sources = np.where(np.arange(len(SOURCES)) == SOURCES.index(without), 0.0, sources)
+        slopes, intercept = fit_logistic(sources, correct)
         return cls(tuple(slopes.tolist()), intercept)
 
     def apply(self, sources: np.ndarray) -> np.ndarray:

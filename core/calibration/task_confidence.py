@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,12 @@ import numpy as np
 from core.calibration.choice import TaskCalibration, fit_task_calibration
 from core.calibration.conformal import ConformalSets
 from core.calibration.mix import LearnedMix
+from core.errors import InputError
 
 FOLDS = 5
+SET_LEVELS = (0.8, 0.9, 0.95)
 SET_LEVEL = 0.9
+"""Level of the sets that predictions and rows carry unless another is asked for."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class StatedConfidence:
     probabilities
         Temperature-scaled class probabilities, (n, C).
     members
-        Conformal prediction set, (n, C) bool.
+        Conformal prediction set at the level asked for, (n, C) bool.
     """
 
     raw: np.ndarray
@@ -43,11 +47,15 @@ class StatedConfidence:
 
 @dataclass(frozen=True)
 class TaskConfidence:
-    """Everything fitted on the calibrate segment for one task (DESIGN 8)."""
+    """Everything fitted on the calibrate segment for one task (DESIGN 8).
+
+    `sets` are conformal, one for each of `SET_LEVELS`; a bundle written before there were several has the one
+    at `SET_LEVEL`.
+    """
 
     calibration: TaskCalibration
     mix: LearnedMix
-    sets: ConformalSets
+    sets: tuple[ConformalSets, ...]
 
     @classmethod
     def fit(
@@ -83,21 +91,43 @@ class TaskConfidence:
         """
         calibration = fit_task_calibration(logits, labels, raw, times, FOLDS, gap)
         correct = (logits.argmax(axis=1) == labels).astype(float)
+        probabilities = calibration.probabilities(logits)
         return cls(
             calibration,
             LearnedMix.fit(sources, correct),
-            ConformalSets.fit(calibration.probabilities(logits), labels, SET_LEVEL),
+            tuple(ConformalSets.fit(probabilities, labels, level) for level in SET_LEVELS),
         )
 
-    def state(self, logits: np.ndarray, sources: np.ndarray, raw: np.ndarray) -> StatedConfidence:
-        """Confidence of predictions with logits (n, C), sources (n, 4) and raw sum (n,)."""
+    def sets_at(self, level: float) -> ConformalSets:
+        """The sets that hold the truth at the rate `level`.
+
+        Raises
+        ------
+        InputError
+            If none were fitted at that level.
+        """
+        for sets in self.sets:
+            if math.isclose(sets.level, level):
+                return sets
+        fitted = ", ".join(f"{100 * sets.level:g}%" for sets in self.sets)
+        raise InputError(
+            f"a level of prediction sets out of {fitted}", f"{100 * level:g}%", "choose one of these"
+        )
+
+    def state(
+        self, logits: np.ndarray, sources: np.ndarray, raw: np.ndarray, level: float = SET_LEVEL
+    ) -> StatedConfidence:
+        """Confidence of predictions with logits (n, C), sources (n, 4) and raw sum (n,).
+
+        `level` is that of the prediction sets, see `sets_at`.
+        """
         probabilities = self.calibration.probabilities(np.asarray(logits, np.float64))
         return StatedConfidence(
             raw=raw,
             confidence=self.calibration.confidence(raw, np.asarray(logits, np.float64)),
             mix=self.mix.apply(sources),
             probabilities=probabilities,
-            members=self.sets.apply(probabilities),
+            members=self.sets_at(level).apply(probabilities),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,14 +135,15 @@ class TaskConfidence:
         return {
             "calibration": self.calibration.to_dict(),
             "mix": self.mix.to_dict(),
-            "sets": self.sets.to_dict(),
+            "sets": [sets.to_dict() for sets in self.sets],
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TaskConfidence:
         """The inverse of `to_dict`; BundleError when a part is missing."""
+        sets = stored["sets"] if isinstance(stored["sets"], list) else [stored["sets"]]
         return cls(
             TaskCalibration.from_dict(stored["calibration"]),
             LearnedMix.from_dict(stored["mix"]),
-            ConformalSets.from_dict(stored["sets"]),
+            tuple(ConformalSets.from_dict(one) for one in sets),
         )

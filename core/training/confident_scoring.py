@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from core.calibration.mix import SOURCES, LearnedMix
 from core.calibration.task_confidence import TaskConfidence
 from core.data.windows import LastBarWindows
 from core.models.confidence import estimate_sources, trace
@@ -54,6 +55,11 @@ class ConfidentOutputs:
         """Softmax of the logits, (n, C) float64."""
         shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each call came true, (n,) float; 0 where there is no label."""
+        return (self.logits.argmax(axis=1) == self.labels).astype(float)
 
 
 @dataclass(frozen=True)
@@ -146,4 +152,22 @@ def fit_confidence(scores: ConfidentScores) -> dict[str, TaskConfidence]:
             times,
             gap=label_span(times, outputs.label_ends[known]),
         )
+    return fitted
+
+
+def fit_left_out(scores: ConfidentScores) -> dict[str, dict[str, LearnedMix]]:
+    """Fit every task's learned mix again without each source, on the scores of the calibrate segment.
+
+    Returns
+    -------
+    dict
+        Task -> source left out -> mix; tasks that `fit_confidence` leaves out are absent.
+    """
+    fitted = {}
+    for name, outputs in scores.tasks.items():
+        known = outputs.labels >= 0
+        if known.sum() < LEAST_ROWS:
+            continue
+        sources, correct = outputs.sources[known], outputs.correct[known]
+        fitted[name] = {source: LearnedMix.fit(sources, correct, source) for source in SOURCES}
     return fitted

@@ -19,7 +19,7 @@ from core.data.dataset import PreparedData, prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
 from core.data.windows import LastBarWindows
 from core.errors import InputError
-from core.training.confident_scoring import fit_confidence, score_with_confidence
+from core.training.confident_scoring import fit_confidence, fit_left_out, score_with_confidence
 from core.training.pipeline import fit_reference
 from core.training.strong_baselines import plain_config
 from core.training.tracking import EpochTracker, TrackedRun, track_run
@@ -28,7 +28,7 @@ from core.training.walk_forward_audit import audit_model
 from core.training.walk_forward_baselines import FoldBaselines
 from core.training.walk_forward_measures import find_suspicious, measure_series
 from core.training.walk_forward_results import FoldRecord, fold_path, rows_path, write_fold
-from core.training.walk_forward_rows import build_baseline_rows, build_rows
+from core.training.walk_forward_rows import build_baseline_rows, build_rows, measure_mixes
 
 _RUN_ID = "mlflow_run"
 
@@ -105,7 +105,8 @@ def run_fold(
         if not result.primary:
             return
         reference = fit_reference(result.model, data, config)
-        confidence = fit_confidence(score_with_confidence(result.model, windows[CALIBRATE], reference))
+        calibrate = score_with_confidence(result.model, windows[CALIBRATE], reference)
+        confidence = fit_confidence(calibrate)
         tested = score_with_confidence(result.model, windows[TEST], reference)
         rows = build_rows(plan.index, data, config, tested, confidence, measures)
         plain_model = None
@@ -133,6 +134,7 @@ def run_fold(
             history=result.history,
             importance=result.importance,
             baselines=baselines.chosen,
+            mixes=measure_mixes(tested, confidence, fit_left_out(calibrate)),
         )
         write_fold(plan.folder, record, rows, build_baseline_rows(rows, baselines.probabilities, config))
         for path in (fold_path(plan.folder, plan.index), rows_path(plan.folder, plan.index)):

@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from core.calibration.task_confidence import SET_LEVEL
 from core.config import Config, parse_config
 from core.data.segments import SegmentBorders
 from core.errors import InputError
@@ -56,6 +57,10 @@ class FoldRecord:
         Features that go with the coming move as none should, with their rank correlation in training.
     confidence
         Calibrators by task as plain numbers; None where the calibrate segment had too few labels.
+    mixes
+        Learned mixes by task: ``all`` of the sources and, by its name, without each of them, fitted on the
+        calibrate segment again: ``weights``, ``intercept`` and ``aurc`` on the fold's test rows. Empty in
+        results written before these were kept.
     best_epoch, seconds
         Of the model's training.
     history, importance
@@ -76,6 +81,7 @@ class FoldRecord:
     history: pd.DataFrame
     importance: pd.DataFrame
     baselines: dict[str, dict[str, Any]]
+    mixes: dict[str, dict[str, dict[str, Any]]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -92,6 +98,7 @@ class FoldRecord:
             "history": self.history.to_dict(orient="list"),
             "importance": self.importance.to_dict(orient="list"),
             "baselines": self.baselines,
+            "mixes": self.mixes,
         }
 
     @classmethod
@@ -110,6 +117,7 @@ class FoldRecord:
             history=pd.DataFrame(raw["history"]),
             importance=pd.DataFrame(raw["importance"]),
             baselines=dict(raw["baselines"]),
+            mixes=dict(raw.get("mixes", {})),
         )
 
 
@@ -124,10 +132,10 @@ class WalkForwardResult:
         ``instrument``, ``timeframe``, ``ts``, ``task``, ``label``, ``label_end``; ``logit_c``, ``p_c``
         (temperature-scaled) and ``u_c`` (plain softmax) per class c, NaN where the task has fewer classes;
         ``head_confidence``, the four sources, ``raw``, ``mix``, ``temperature`` (the largest p), ``platt``,
-        ``isotonic``, ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the conformal set, -1
-        and False where none was fitted; ``distance``, ``out_of_distribution``; ``regime_now`` (0 Trending,
-        1 Ranging, 2 Volatile by the rule on bars up to ts, -1 unknown) and ``label_ahead`` (the label of
-        the regime wholly after ts, -1 elsewhere).
+        ``isotonic``, ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the 90% conformal set,
+        ``..._80`` and ``..._95`` of the others, -1 and False where none was fitted; ``distance``,
+        ``out_of_distribution``; ``regime_now`` (0 Trending, 1 Ranging, 2 Volatile by the rule on bars up to
+        ts, -1 unknown) and ``label_ahead`` (the label of the regime wholly after ts, -1 elsewhere).
     baselines
         The same keys, ``baseline`` and ``p_c``; each baseline's rows of a fold and task in the order of
         `rows`.
@@ -308,6 +316,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def set_columns(level: float) -> tuple[str, str]:
+    """Columns that hold size and coverage of the conformal sets at `level`."""
+    end = "" if level == SET_LEVEL else f"_{100 * level:g}"
+    return f"set_size{end}", f"covered{end}"
 
 
 def rows_path(folder: Path, k: int) -> Path:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.calibration.task_confidence import TaskConfidence
+from core.calibration.mix import LearnedMix
+from core.calibration.task_confidence import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.targets import MISSING
 from core.training.confident_scoring import ConfidentOutputs, ConfidentScores
+from core.training.selective import selective_areas
 from core.training.walk_forward_measures import SeriesMeasures
-from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS
+from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
 
 
 def build_rows(
@@ -58,6 +60,25 @@ def build_rows(
     return _categorised(pd.concat(tables, ignore_index=True))
 
 
+def measure_mixes(
+    tested: ConfidentScores,
+    confidence: dict[str, TaskConfidence],
+    left_out: dict[str, dict[str, LearnedMix]],
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every task's learned mixes, of all sources and without each, with their AURC on test rows."""
+    measured: dict[str, dict[str, dict[str, Any]]] = {}
+    for task, without in left_out.items():
+        outputs = tested.tasks[task]
+        known = outputs.labels >= 0
+        measured[task] = {
+            name: mix.to_dict()
+            | {"aurc": selective_areas(mix.apply(outputs.sources[known]), outputs.correct[known])[0]}
+            for name, mix in {"all": confidence[task].mix, **without}.items()
+            if known.any()
+        }
+    return measured
+
+
 def build_baseline_rows(
     rows: pd.DataFrame, forecasts: dict[str, dict[str, np.ndarray]], config: Config
 ) -> pd.DataFrame:
@@ -83,7 +104,7 @@ def _state(
         unknown = np.full(n, np.nan, dtype=np.float32)
         stated = {name: unknown for name in ("mix", "platt", "isotonic", "confidence")}
         stated["temperature"] = probabilities.max(axis=1)
-        size, covered = np.full(n, MISSING), np.zeros(n, dtype=bool)
+        members = None
     else:
         found = fitted.state(outputs.logits, outputs.sources, outputs.raw)
         probabilities = found.probabilities
@@ -95,14 +116,19 @@ def _state(
             },
             "confidence": found.confidence,
         }
-        size = found.members.sum(axis=1)
-        covered = found.members[np.arange(n), np.maximum(outputs.labels, 0)]
+        members = {level: fitted.sets_at(level).apply(probabilities) for level in SET_LEVELS}
     columns |= _wide("p", probabilities, widest) | _wide("u", outputs.probabilities, widest)
     columns["head_confidence"] = outputs.head_confidence
     columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCE_COLUMNS)}
     columns |= {"raw": outputs.raw} | stated
     columns = {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
-    return columns | {"set_size": size.astype(np.int8), "covered": covered}
+    for level in SET_LEVELS:
+        size, covered = set_columns(level)
+        columns[size], columns[covered] = np.full(n, MISSING, dtype=np.int8), np.zeros(n, dtype=bool)
+        if members is not None:
+            columns[size] = members[level].sum(axis=1).astype(np.int8)
+            columns[covered] = members[level][np.arange(n), np.maximum(outputs.labels, 0)]
+    return columns
 
 
 def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,70 @@
+"""Is the explanation true of the model: its order of removal beside chance and attention."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.figures.theme import BLUE, CANDLES, GREY, INDIGO, apply_layout
+from core.explain.faithfulness import Curve, Faithfulness
+
+ORDERS = {
+    "random": ("random order", GREY, 1.5, "dot"),
+    "attention": ("by attention", INDIGO, 1.5, "dash"),
+    "attribution": ("by this explanation", BLUE, 3.5, "solid"),
+}
+"""Name, colour, width and dash of each order; the explanation is drawn last, on top."""
+
+
+def faithfulness_figure(
+    faithfulness: Faithfulness, *, target: str, title: str, dark: bool = False, height: int = 300
+) -> go.Figure:
+    """Probability of the class while cells are taken away or given back, most supportive first.
+
+    Parameters
+    ----------
+    faithfulness
+        Curves of the explanation, of random orders and, where measured, of attention.
+    target
+        Class whose probability is drawn.
+
+    Returns
+    -------
+    go.Figure
+        Two panels, taking away at the left and giving back at the right, on one probability axis.
+    """
+    figure = make_subplots(
+        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04,
+        subplot_titles=(
+            "taken away: a true explanation falls fastest",
+            "given back: a true explanation rises fastest",
+        ),
+    )  # fmt: skip
+    for column, ending in enumerate(("deletion", "insertion"), start=1):
+        for order, (name, color, width, dash) in ORDERS.items():
+            curve: Curve | None = getattr(
+                faithfulness, ending if order == "attribution" else f"{order}_{ending}"
+            )
+            if curve is None:
+                continue
+            if dark:
+                # Lines need more light on a dark page.
+                color = {BLUE: CANDLES["lookback", True].up, INDIGO: "#9A8FF0"}.get(color, color)
+            figure.add_scatter(
+                x=curve.shares, y=curve.probabilities, mode="lines", name=name, legendgroup=order,
+                showlegend=column == 1, line={"color": color, "width": width, "dash": dash},
+                hovertemplate=f"{name}: %{{y:.1%}}<extra></extra>", row=1, col=column,
+            )  # fmt: skip
+    apply_layout(figure, title, height)
+    figure.update_layout(
+        showlegend=True, hovermode="x unified", margin={"t": 62},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.18, "yanchor": "bottom",
+                "traceorder": "reversed"},
+    )  # fmt: skip
+    figure.update_annotations(font_size=12)
+    unit = f"{faithfulness.unit}s"
+    figure.update_xaxes(tickformat=".0%", range=[0, 1], title_standoff=4)
+    figure.update_xaxes(title_text=f"{unit} replaced by the baseline", row=1, col=1)
+    figure.update_xaxes(title_text=f"{unit} shown as they were, the rest baseline", row=1, col=2)
+    figure.update_yaxes(title_text=f"P({target})", tickformat=".0%", row=1, col=1)
+    return figure

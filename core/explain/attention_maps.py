@@ -17,6 +17,8 @@ from core.explain.margin import TaskMargin, check_window, device_of
 SHARE_SPANS = (20, 50, 300)
 LOCAL_AGE = 10.0
 DIFFUSE_ENTROPY = 0.9
+AGE_BORDERS = (0, 1, 5, 10, 20, 50, 100, 200)
+"""First age of each group that moments are compared by, in bars."""
 
 
 def rollout(weights: np.ndarray, residual: float = 0.5) -> np.ndarray:
@@ -130,6 +132,17 @@ def age_profile(weights: np.ndarray, query: int = -1) -> np.ndarray:
     return profile
 
 
+def age_groups(bars: int) -> list[tuple[int, int]]:
+    """First and last age of each group in a window of so many bars."""
+    starts = [age for age in AGE_BORDERS if age < bars]
+    return list(zip(starts, [*(age - 1 for age in starts[1:]), bars - 1], strict=True))
+
+
+def group_by_age(profile: np.ndarray) -> np.ndarray:
+    """Sums of an age profile (..., T) over its G age groups, (..., G)."""
+    return np.add.reduceat(profile, [first for first, _ in age_groups(profile.shape[-1])], axis=-1)
+
+
 @dataclass(frozen=True)
 class MomentComparison:
     """How attention differs between two moments, by age so that different windows can be compared.
@@ -140,12 +153,16 @@ class MomentComparison:
         Second moment's age profile minus the first's, (L, H, T).
     distance
         Total variation distance per head, 0 (same) to 1 (nothing in common), (L, H).
+    group_distance
+        The same between age groups, (L, H), never above `distance`: a bar that both moments attend, and that
+        is a few bars older in the second, counts as the same place while it stays in its group.
     mean_age
         Mean look-back ages of the first and the second moment, two of (L, H).
     """
 
     difference: np.ndarray
     distance: np.ndarray
+    group_distance: np.ndarray
     mean_age: tuple[np.ndarray, np.ndarray]
 
 
@@ -160,7 +177,8 @@ def compare_moments(
         )
     ages = np.arange(before.shape[-1])
     difference = after - before
-    return MomentComparison(difference, np.abs(difference).sum(-1) / 2, (before @ ages, after @ ages))
+    distance, grouped = (np.abs(values).sum(-1) / 2 for values in (difference, group_by_age(difference)))
+    return MomentComparison(difference, distance, grouped, (before @ ages, after @ ages))
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,14 @@ class Cause:
     Attributes
     ----------
     features
-        One name, or none when the method tells bars apart but not features.
+        One name; all names of a source group when the method tells only those apart; none when it tells
+        bars apart but not features.
     first, last
         Bars of the window, both included; the whole window when the method tells features apart but not bars.
     value
         Sum of the attribution over these cells, log-odds.
     scaled, usual_scaled
-        Mean of the cells, and of the baseline there, on the 0..100 scale; NaN without a feature.
+        Mean of the cells, and of the baseline there, on the 0..100 scale; NaN unless it is one feature.
     market, usual
         The same in the feature's own unit.
     before, after
@@ -80,43 +81,78 @@ def find_causes(
         If shapes differ or a number is below 1.
     """
     window = check_window(window)
-    if attribution.values.shape != window.shape or min(count, block) < 1:
+    if attribution.values.shape != window.shape:
         raise InputError(
             f"an attribution of shape {window.shape}", f"{attribution.values.shape}", "explain this window"
         )
-    cells = _units(attribution.resolution, window.shape, block)
-    sums = np.bincount(cells.ravel(), weights=attribution.values.ravel().astype(float))
-    strongest = np.argsort(-np.abs(sums), kind="stable")[:count]
-    masks = cells[None] == strongest[:, None, None]
+    groups = strongest_cells(attribution, count, block)
+    masks = np.zeros((len(groups), *window.shape), dtype=bool)
+    for mask, cells in zip(masks, groups, strict=True):
+        mask[cells.first : cells.last + 1, cells.columns] = True
     after = np.mean(
         [probability(evaluate(margin, np.where(masks, r, window))) for r in baseline.references], axis=0
     )
     before = float(probability(evaluate(margin, window[None]))[0])
     reference = baseline.references.mean(0)
     causes = []
-    for unit, mask, without in zip(strongest, masks, after, strict=True):
-        bars, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        one = len(columns) == 1
+    for cells, mask, without in zip(groups, masks, after, strict=True):
+        one = len(cells.features) == 1
         means = [float(v[mask].mean()) if one else float("nan") for v in (window, reference, market, usual)]
         causes.append(
-            Cause(
-                (attribution.feature_names[columns[0]],) if one else (),
-                int(bars[0]),
-                int(bars[-1]),
-                float(sums[unit]),
-                *means,
-                before,
-                float(without),
-            )
+            Cause(cells.features, cells.first, cells.last, cells.value, *means, before, float(without))
         )
     return tuple(causes)
 
 
-def _units(resolution: str, shape: tuple[int, int], block: int) -> np.ndarray:
-    """Which cells are one cause, an integer per cell, (T, N)."""
-    back = np.arange(shape[0])[::-1] // block
-    blocks = np.broadcast_to((back.max() - back)[:, None], shape)
-    columns = np.broadcast_to(np.arange(shape[1])[None], shape)
-    if resolution == "bar":
-        return blocks
-    return columns if resolution == "feature" else blocks * shape[1] + columns
+@dataclass(frozen=True)
+class Cells:
+    """Where a cause lies; `features`, `first`, `last` and `value` as in `Cause`.
+
+    Attributes
+    ----------
+    columns
+        Indices of the features concerned, all of them where `features` is empty.
+    """
+
+    features: tuple[str, ...]
+    first: int
+    last: int
+    value: float
+    columns: np.ndarray
+
+
+def strongest_cells(attribution: Attribution, count: int = COUNT, block: int = BLOCK) -> tuple[Cells, ...]:
+    """The `count` strongest causes by absolute attribution, strongest first; the model is not asked.
+
+    Raises
+    ------
+    InputError
+        If a number is below 1.
+    """
+    if min(count, block) < 1:
+        raise InputError("a count and a block of at least 1", f"{count}, {block}", "raise the smaller one")
+    length, width = attribution.values.shape
+    names = np.array(attribution.feature_names)
+    columns = [np.array([index]) for index in range(width)]
+    if attribution.resolution == "bar":
+        columns = [np.arange(width)]
+    elif attribution.resolution == "block":
+        kinds = np.array(attribution.groups)
+        columns = [np.flatnonzero(kinds == kind) for kind in dict.fromkeys(attribution.groups)]
+    values = np.stack([attribution.values[:, chosen].sum(1, dtype=float) for chosen in columns], axis=1)
+    step = length if attribution.resolution == "feature" else block
+    # Blocks are counted back from the last bar, so that the newest one is whole.
+    starts = np.maximum(np.arange(length, 0, -step) - step, 0)[::-1]
+    ends = np.append(starts[1:], length)
+    sums = np.add.reduceat(values, starts, axis=0)
+    order = np.argsort(-np.abs(sums), axis=None, kind="stable")[:count]
+    return tuple(
+        Cells(
+            () if attribution.resolution == "bar" else tuple(names[columns[unit]].tolist()),
+            int(starts[row]),
+            int(ends[row]) - 1,
+            float(sums[row, unit]),
+            columns[unit],
+        )
+        for row, unit in zip(*np.divmod(order, len(columns)), strict=True)
+    )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from core.data.timeframe import known_at
-from core.explain.attribution import Attribution, attribute
+from core.errors import InputError
+from core.explain.attribution import METHODS, Attribution, attribute
+from core.explain.baselines import BASELINES
 from core.explain.causes import Cause, find_causes
 from core.explain.explanation_cache import ExplanationCache
 from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
 from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
 from core.explain.players import Settings
+from core.explain.recommendation import recommend
 
 CHECK_STEPS = 12
 CHECK_ORDERS = 2
@@ -113,6 +117,38 @@ class Explanation:
             "removal": asdict(check.removal) | {"sentence": check.removal.sentence},
             "causes": [_finite(asdict(cause)) for cause in check.causes],
         }
+
+
+def pose_question(
+    moment: Moment,
+    planted: Mapping[str, Any] | None,
+    *,
+    task: str,
+    target: str | None = None,
+    method: str | None = None,
+    baseline: str | None = None,
+    settings: Settings | None = None,
+) -> Question:
+    """A question that can be answered; what is None becomes the class called, the method and baseline that
+    find planted causes best (`core.explain.recommendation`), and the usual settings.
+
+    Parameters
+    ----------
+    planted
+        Evidence part "planted"; None where nobody measured it.
+    target
+        In whatever case.
+
+    Raises
+    ------
+    InputError
+        If the model has no such task or class, or no such method or baseline is offered.
+    """
+    found = recommend(planted, method, baseline)
+    for kind, name, offered in (("method", found.method, METHODS), ("baseline", found.baseline, BASELINES)):
+        if name not in offered:
+            raise InputError(f"a {kind} out of {', '.join(offered)}", repr(name), "choose one of them")
+    return Question(task, moment.target(task, target), found.method, found.baseline, settings or Settings())
 
 
 def explain(

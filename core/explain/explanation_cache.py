@@ -17,6 +17,11 @@ LARGEST = 512 * 2**20
 """Bytes kept on disk: about six thousand attributions of 300 bars and 40 features."""
 
 
+def open_cache(home: Path) -> ExplanationCache:
+    """The cache of a home folder, shared by command line, workbench and reports."""
+    return ExplanationCache(Path(home) / "explanations")
+
+
 class ExplanationCache:
     """A folder of results, safe to share between processes.
 

@@ -210,10 +210,14 @@ class Removal:
         """The finding in words."""
         things = f"{self.unit}{'s' if len(self.removed) != 1 else ''}"
         this = "these" if len(self.removed) != 1 else "this"
-        verb = "falls" if self.after < self.before else "rises"
+        before, after = f"{self.before:.2f}", f"{self.after:.2f}"
+        if before == after:
+            moves = f"stays at {before}"
+        else:
+            moves = f"{'falls' if self.after < self.before else 'rises'} from {before} to {after}"
         return (
-            f"Without {this} {len(self.removed)} {things} P({self.target}) {verb} from {self.before:.2f} to "
-            f"{self.after:.2f}; without as many random ones it is {self.random_after:.2f}."
+            f"Without {this} {len(self.removed)} {things} P({self.target}) {moves}; without as many random "
+            f"ones it is {self.random_after:.2f}."
         )
 
 

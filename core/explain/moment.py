@@ -80,6 +80,10 @@ class Moment:
 
     def last_attention(self) -> np.ndarray:
         """What the bar itself attends, mean over heads and layers, (T,)."""
+        return self.attention_by_layer().mean(0)
+
+    def attention_by_layer(self) -> np.ndarray:
+        """What the bar itself attends in every layer, mean over heads, (L, T) float32."""
         model = self.bundle.model
         instrument = self.bundle.instrument_index(self.window.instrument)
         timeframe = self.bundle.timeframe_index(self.window.timeframe)
@@ -91,7 +95,7 @@ class Moment:
                 last_only=True,
                 need_attention="last",
             )
-        return torch.stack(output.attention)[:, 0].mean(dim=(0, 1)).float().numpy()
+        return torch.stack(output.attention)[:, 0].mean(dim=1).float().numpy()
 
     def task(self, name: str) -> TaskConfig:
         """A task of the model.
@@ -105,6 +109,22 @@ class Moment:
         if name not in tasks:
             raise InputError(f"a task out of {', '.join(tasks)}", repr(name), "choose one of them")
         return tasks[name]
+
+    def target(self, task: str, name: str | None = None) -> str:
+        """A class of the task by its name in whatever case; the one called when None.
+
+        Raises
+        ------
+        InputError
+            If task or class is unknown.
+        """
+        classes = self.task(task).classes
+        if name is None:
+            return self.prediction.tasks[task].call
+        found = next((known for known in classes if known.lower() == name.strip().lower()), None)
+        if found is None:
+            raise InputError(f"a class out of {', '.join(classes)}", repr(name), "choose one of them")
+        return found
 
     def margin(self, task: str, target: str | None = None) -> TaskMargin:
         """What is explained: log-odds of a class, by default of the one called."""

@@ -57,6 +57,7 @@ def run_planted(
     generators: Sequence[str] = tuple(GENERATORS),
     methods: Sequence[str] = tuple(METHODS),
     features: int = 30,
+    bfloat16: bool = False,
     cancelled: Cancelled | None = None,
 ) -> dict[str, Any]:
     """Train a model of this architecture on every planted market and score every explanation of it.
@@ -73,6 +74,8 @@ def run_planted(
         Unseen windows explained per generator.
     training, settings
         How models are trained, and how hard the methods work.
+    bfloat16
+        See `explain_planted`; training has a setting of its own.
 
     Returns
     -------
@@ -99,13 +102,13 @@ def run_planted(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     trained_by = _key([config.model_dump(mode="json"), asdict(training), features])
-    key = _key([trained_by, asdict(settings)])
+    key = _key([trained_by, asdict(settings), bfloat16])
     results = {}
     for name in generators:
         path = out / f"{name}.json"
         trained = _trained(config, GENERATORS[name], training, features, out, trained_by, progress, cancelled)
         results[name] = _score_generator(
-            trained, GENERATORS[name], windows, settings, methods, path, key, progress, cancelled
+            trained, GENERATORS[name], windows, settings, methods, path, key, bfloat16, progress, cancelled
         )
     table = {
         "format": FORMAT,
@@ -114,6 +117,7 @@ def run_planted(
         "settings": asdict(settings),
         "windows": windows,
         "features": features,
+        "bfloat16": bfloat16,
         "generators": results,
         "best": best_method(results),
     }
@@ -140,6 +144,7 @@ def _score_generator(
     methods: Sequence[str],
     path: Path,
     key: str,
+    bfloat16: bool,
     progress: PlantedProgress | None,
     cancelled: Cancelled | None,
 ) -> dict[str, Any]:
@@ -164,7 +169,12 @@ def _score_generator(
             keep()
             raise ExplanationCancelled
         explained = explain_planted(
-            model, data.windows[index], wanted=absent, settings=settings, cancelled=cancelled
+            model,
+            data.windows[index],
+            wanted=absent,
+            settings=settings,
+            bfloat16=bfloat16,
+            cancelled=cancelled,
         )
         for view, (values, seconds) in explained.items():
             row["|".join(view)] = asdict(score_causes(values, data.mask[index])) | {"seconds": seconds}
@@ -176,7 +186,9 @@ def _score_generator(
     few = data.windows[:RANDOMISED_WINDOWS]
     for method in methods:
         if method not in randomised:
-            randomised[method] = randomised_correlation(copy.deepcopy(model), few, method, settings)
+            randomised[method] = randomised_correlation(
+                copy.deepcopy(model), few, method, settings, bfloat16=bfloat16
+            )
             keep()
     large = generator.draw(max(windows, 500), _TEST_SEED + 1, bars, features)
     return {

@@ -43,6 +43,7 @@ def explain_planted(
     *,
     wanted: Sequence[tuple[str, str]] | None = None,
     settings: Settings | None = None,
+    bfloat16: bool = False,
     cancelled: Cancelled | None = None,
 ) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
     """Explanations of one planted window: (method, baseline) -> (values (T, N), seconds).
@@ -51,6 +52,9 @@ def explain_planted(
     ----------
     wanted
         Out of `views_of`; None is all of them with every method.
+    bfloat16
+        Compute in bfloat16, about twice as fast on a CPU that has it: ranks of cells, all that is scored,
+        hardly move. Integrated Gradients stays in float32, as its steps double until the sum is complete.
     """
     wanted = views_of(tuple(METHODS)) if wanted is None else wanted
     margin = TaskMargin(model, TASK.name, CLASSES[-1], CLASSES)
@@ -64,16 +68,17 @@ def explain_planted(
     explained = {}
     for method, baseline in wanted:
         if baseline in baselines:
-            result = attribute(
-                margin,
-                window,
-                baselines[baseline],
-                names,
-                method,
-                settings,
-                groups=groups,
-                cancelled=cancelled,
-            )
+            with _precision(bfloat16 and method != "ig", margin):
+                result = attribute(
+                    margin,
+                    window,
+                    baselines[baseline],
+                    names,
+                    method,
+                    settings,
+                    groups=groups,
+                    cancelled=cancelled,
+                )
             explained[method, baseline] = result.values, result.seconds
     asked = [view for view, baseline in wanted if baseline == "none"]
     for view, (by_bar, seconds) in (_attention_views(margin, window) if asked else {}).items():
@@ -82,12 +87,17 @@ def explain_planted(
     return explained
 
 
+def _precision(bfloat16: bool, margin: TaskMargin):
+    return torch.autocast(device_of(margin).type, torch.bfloat16, enabled=bfloat16)
+
+
 def randomised_correlation(
     model: MarketTransformer,
     windows: np.ndarray,
     method: str,
     settings: Settings | None = None,
     seed: int = 1,
+    bfloat16: bool = False,
 ) -> float:
     """Mean rank correlation of a method's magnitudes on `model` and on one with random weights.
 
@@ -100,14 +110,15 @@ def randomised_correlation(
     random = build_model(model.config, model.num_features, seed).eval().to(device_of(model))
     names = [f"feature {i}" for i in range(windows.shape[2])]
     correlations = []
+    margins = [TaskMargin(judged, TASK.name, CLASSES[-1], CLASSES) for judged in (model, random)]
     for window in windows:
-        pair = [
-            attribute(
-                TaskMargin(judged, TASK.name, CLASSES[-1], CLASSES), window, window_mean(window), names,
-                method, settings, groups=_sources(names),
-            ).values
-            for judged in (model, random)
-        ]  # fmt: skip
+        with _precision(bfloat16 and method != "ig", margins[0]):
+            pair = [
+                attribute(
+                    margin, window, window_mean(window), names, method, settings, groups=_sources(names)
+                ).values
+                for margin in margins
+            ]
         correlations.append(rank_correlation(np.abs(pair[0]), np.abs(pair[1])))
     return float(np.mean(correlations))
 

@@ -66,9 +66,7 @@ def draw_sample(predictor: Predictor, count: int, segment: int = TEST) -> Window
     if count < 1:
         raise InputError("a sample of at least one window", str(count), "ask for more")
     candidates = [
-        (series, bars)
-        for series in _known_series(predictor)
-        if len(bars := _ends(predictor, series, segment))
+        (series, bars) for series in known_series(predictor) if len(bars := _ends(predictor, series, segment))
     ]
     total = sum(len(bars) for _, bars in candidates)
     if not total:
@@ -98,7 +96,8 @@ def draw_sample(predictor: Predictor, count: int, segment: int = TEST) -> Window
     )
 
 
-def _known_series(predictor: Predictor) -> list[LabelledSeries]:
+def known_series(predictor: Predictor) -> list[LabelledSeries]:
+    """Every stored series of the model's instruments and timeframes that is as long as a window."""
     bundle = predictor.bundle
     return [
         predictor.label_range(entry.instrument, entry.timeframe)

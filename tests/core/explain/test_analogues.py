@@ -5,6 +5,7 @@ import pytest
 
 from core.errors import InputError, WindowError
 from core.explain.analogues import MomentIndex, find_analogues
+from core.explain.chance import wilson_interval
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "us")
@@ -108,3 +109,36 @@ def test_unusable_queries_are_refused(index):
         )
     with pytest.raises(InputError, match="one row per moment"):
         replace(index, bar=index.bar[:-1])
+
+
+def test_only_the_series_asked_for_are_searched(index):
+    found = search(index, count=30, among=["IBM|1d"])
+    assert {moment.series for moment in found.moments} == {"IBM|1d"}
+    assert search(index, among=[]).moments == ()
+
+
+def test_twins_in_another_series_widen_the_interval_not_the_count(index):
+    ahead = index.representations.copy()
+    ahead[[30, 150, 60, 180]] = index.representations[100] * [[1.0], [1.1], [1.2], [1.3]]
+    found = search(replace(index, representations=ahead), count=4)
+    assert sorted(moment.bar for moment in found.moments) == [30, 30, 60, 60]
+    assert found.independent == 2
+    right = found.right()
+    assert right.count == sum(moment.correct for moment in found.moments)
+    assert (right.low, right.high) == wilson_interval(right.count / 4, 2)
+
+
+def test_what_came_is_counted_by_class_beside_all_candidates(index):
+    found = search(index, count=8)
+    for outcome in range(3):
+        share = found.went(outcome)
+        assert share.count == sum(moment.outcome == outcome for moment in found.moments)
+        assert share.total == 8
+        assert share.base == found.base_shares[outcome]
+
+
+def test_moments_the_model_was_trained_on_are_marked(index):
+    trained = np.arange(len(index.bar)) % 2 == 0
+    moments = search(replace(index, trained={"direction": trained}), count=20).moments
+    assert [moment.trained for moment in moments] == [bool(trained[moment.row]) for moment in moments]
+    assert any(moment.trained for moment in moments)

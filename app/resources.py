@@ -264,37 +264,8 @@ def map_detail(
     )
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def attended(
-    model: ModelKey,
-    key: SeriesKey,
-    bar: str,
-    layer: int,
-    head: int | None,
-    query: int,
-    palette: Palette,
-    dark: bool,
-) -> go.Figure:
-    """Candles with what one bar attends under them."""
-    seen = attention(model, key, bar)
-    count = len(seen.windows)
-    rows = np.stack([attention_figures.map_of(seen.weights, i + 1, head)[query] for i in range(count)])
-    looks = open_name(seen.ts[query]).replace("T", " ")
-    return attention_figures.attended_figure(
-        window(key, bar, len(seen.ts)),
-        rows,
-        seen.windows,
-        query=query,
-        layer=layer,
-        title=f"What the bar of {looks} looks at: layer {layer} under the candles, all layers below it",
-        head_label="mean" if head is None else f"head {head}",
-        palette=palette,
-        dark=dark,
-    )
-
-
 def forget_data() -> None:
     """Drop whatever was read from the store; called after an ingest."""
     st.cache_data.clear()
-    for cached in (attention, _map_codes, overview, candles, map_detail, attended, _book):
+    for cached in (attention, _map_codes, overview, candles, map_detail, _book):
         cached.clear()

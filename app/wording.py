@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from app.confidence_record import FEWEST, MANY, ConfidenceRecord, Standing
-from app.figures.attention import layer_label, share_within, strongest_bars
+from app.figures.attention import share_within
 from core.calibration.task_confidence import SET_LEVEL
 from core.prediction import Prediction, TaskPrediction
 
-ROUTING = (
-    ":material/info: **Attention shows routing, not cause.** How well it agrees with removing bars "
-    "has not been measured on this model yet."
-)
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
 NO_RECORD = "no record yet: run python -m core walk-forward"
 
@@ -171,29 +168,43 @@ def why_sentence(row: np.ndarray, distance: float) -> str:
     )
 
 
-def layer_name(layer: int, window: int | None, length: int) -> str:
-    """Row label of a layer; `layer` counts from 1, `window` None is all bars."""
-    return layer_label(layer, window, length)
-
-
-def attended_sentence(
-    row: np.ndarray, labels: Sequence[str], query: int, layer: int, head: int | None
-) -> str:
-    """What one bar attends: its shares on the last 20 and 50 bars, and the three strongest bars.
+def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
+    """How far attention may be believed on this model, in Markdown.
 
     Parameters
     ----------
-    row
-        Weights of bar `query` over all bars, shape (T,); `labels` names them.
-    layer, head
-        From 1; head None is the mean of all heads.
+    measured
+        Evidence part "routing" (`core.explain.routing`); None where nobody measured it.
     """
-    who = "all heads together give" if head is None else f"head {head} gives"
-    spread = " and ".join(
-        f"{percent(share_within(row, query, bars))} to the last {bars} bars" for bars in (20, 50)
+    opening = ":material/info: **Attention shows routing, not cause.** "
+    if measured is None or task not in measured["tasks"]:
+        return opening + (
+            "How well it agrees with removing bars has not been measured on this model: "
+            "run `python -m core evidence`."
+        )
+    found = measured["tasks"][task]
+    attention, recency = found["views"]["attention_mean"], found["views"]["recency"]
+    beyond = found["beyond_recency"]["attention_mean"]
+    if beyond["low"] > 0:
+        verdict = f"bars of the same age held apart, {correlation(beyond)} is left"
+    else:
+        verdict = f"with age held fixed nothing sure is left of it ({correlation(beyond)})"
+    return opening + (
+        f"On this model it agrees with removing bars at rank correlation **{correlation(attention)}** "
+        f"({measured['windows']} windows, {title_of(task).lower()}). Ranking bars by how recent they are, "
+        f"without looking at attention, reaches {correlation(recency)}; {verdict}."
     )
-    strongest = ", ".join(f"{labels[bar.position]} ({percent(bar.weight)})" for bar in strongest_bars(row))
-    return f"From **{labels[query]}**, in layer {layer}, {who} {spread}; most to {strongest}."
+
+
+def correlation(measured: Mapping[str, float]) -> str:
+    """A correlation with its interval: '.21 [.15, .27]'."""
+    mean, low, high = (_signed(measured[name]) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:.2f}".replace("0.", ".", 1)
+    return text.replace("-", "\N{MINUS SIGN}") if float(f"{value:.2f}") else ".00"
 
 
 def _doubt(found: Standing) -> str:

@@ -1,53 +1,50 @@
-"""Where the model looks: all maps, one map, and one bar's attended bars under the candles."""
+"""Where the model looks: all maps, one map, one bar's attended bars, every head, and a comparison."""
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from app import controls, notices, resources, wording
+from app import controls, notices, resources
+from app.attended_bars import chosen_task, draw_attended
+from app.attention_comparison import draw_comparison
+from app.attention_routing import draw_routing
 from app.components.attention_maps import attention_maps, picked_map
-from app.figures.attention import map_of
-from app.figures.theme import time_labels
+from app.head_summaries import draw_heads
 
-MAPS, LOOKS, CANDLES = "attention_maps", "looks", "attended"
+MAPS = "attention_maps"
 
 
 def view() -> None:
     """The whole page; a click in it leaves the strip alone."""
     with notices.guard():
-        st.markdown(wording.ROUTING)
         at, model = controls.moment(), controls.model_key()
+        draw_routing(model, chosen_task(model))
         seen = resources.attention(model, at.key, at.bar)
         layer, head = controls.chosen_map(*seen.weights.shape[:2])
-        labels = time_labels(seen.ts, at.key.timeframe)
         query = controls.looking_bar(seen.ts)
         overview, detail = st.columns([0.6, 0.4], gap="medium")
         with overview:
-            st.markdown(
-                "**Every head's map: click one to open it**",
-                help="Rows of a map are bars that look, columns the bars looked at, oldest at the top left. "
-                "Each map has its own scale. Hatched: what the layer may not see.",
-            )
-            maps = resources.overview(model, at.key, at.bar)
-            attention_maps(maps, layer=layer, head=head, key=MAPS, on_pick=open_map)
+            draw_overview(model, at, layer, head)
         with detail:
             draw_map_choice(*seen.weights.shape[:2])
             figure = resources.map_detail(model, at.key, at.bar, layer, head, query, controls.is_dark())
             st.plotly_chart(figure, key="map", config=controls.figure_config(f"attention_L{layer}"))
-        st.session_state[LOOKS] = labels[query]
-        st.select_slider("The bar that looks (or click a candle)", labels, key=LOOKS, on_change=choose_bar)
-        row = map_of(seen.weights, layer, head)[query]
-        st.markdown(wording.attended_sentence(row, labels, query, layer, head))
-        st.plotly_chart(
-            resources.attended(
-                model, at.key, at.bar, layer, head, query, controls.palette(), controls.is_dark()
-            ),
-            key=CANDLES, config=controls.figure_config("attended_bars"), on_select=choose_candle,
-            selection_mode="points", alt=f"Bars that {labels[query]} looks at",
-        )  # fmt: skip
-        draw_bias(seen)
+        draw_attended(model, at, head, query)
+        draw_heads(model, at, seen, query)
+        with notices.guard():
+            draw_comparison(model, at)
         controls.write_url()
+
+
+def draw_overview(model: resources.ModelKey, at: controls.Moment, layer: int, head: int | None) -> None:
+    """All maps, small."""
+    st.markdown(
+        "**Every head's map: click one to open it**",
+        help="Rows of a map are bars that look, columns the bars looked at, oldest at the top left. "
+        "Each map has its own scale. Hatched: what the layer may not see.",
+    )
+    maps = resources.overview(model, at.key, at.bar)
+    attention_maps(maps, layer=layer, head=head, key=MAPS, on_pick=open_map)
 
 
 def draw_map_choice(layers: int, heads: int) -> None:
@@ -62,38 +59,16 @@ def draw_map_choice(layers: int, heads: int) -> None:
         )  # fmt: skip
 
 
-def draw_bias(seen: resources.AttentionWindow) -> None:
-    """How strongly each head was trained to prefer recent bars."""
-    st.markdown(
-        "**How much each head prefers recent bars** (learned; 1 is where training began, 0 is no preference)",
-        help="Scale s of the temporal bias s * exp(-0.1 * age in bars), added to the attention scores.",
-    )
-    table = pd.DataFrame(
-        seen.bias_scale,
-        index=[wording.layer_name(i + 1, w, len(seen.ts)) for i, w in enumerate(seen.windows)],
-        columns=[f"head {h + 1}" for h in range(seen.bias_scale.shape[1])],
-    )
-    st.dataframe(table.style.format("{:.2f}"), height="content", alt="Learned bias scale by layer and head")
-
-
 def open_map() -> None:
+    """Open the map that was clicked."""
     picked = picked_map(MAPS)
     if picked is not None:
         controls.change(layer=picked.layer, head=picked.head)
 
 
 def choose_map() -> None:
+    """Open the map that was named."""
     controls.change(layer=st.session_state["map_layer"], head=st.session_state["map_head"] or None)
-
-
-def choose_bar() -> None:
-    controls.change(looks=st.session_state[LOOKS].replace(" ", "T"))
-
-
-def choose_candle() -> None:
-    points = st.session_state[CANDLES].selection.points
-    if points:
-        controls.change(looks=str(points[0]["x"]).replace(" ", "T"))
 
 
 st.fragment(view)()

@@ -1,38 +1,17 @@
-"""Where each head looks: one map in detail, and a bar's attended bars under the candles."""
+"""Where each head looks: maps as bytes for the canvases, and one map in detail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from app.figures.candles import add_candles
-from app.figures.theme import (
-    INDIGO,
-    Palette,
-    apply_layout,
-    attention_scale,
-    attention_stops,
-    category_axis,
-    ink,
-    price_format,
-    time_labels,
-)
+from app.figures.theme import apply_layout, attention_scale, category_axis, ink, time_labels
 
 MASKED = 0
 """Byte that stands for a cell the layer may not see."""
-
-
-@dataclass(frozen=True)
-class AttendedBar:
-    """One bar and its share of a query's attention, in [0, 1]."""
-
-    position: int
-    weight: float
 
 
 def layer_label(layer: int, window: int | None, length: int) -> str:
@@ -74,16 +53,39 @@ def encode_maps(weights: np.ndarray, windows: Sequence[int | None]) -> np.ndarra
     return codes
 
 
+def encode_rows(weights: np.ndarray, windows: Sequence[int | None]) -> tuple[np.ndarray, np.ndarray]:
+    """What every bar attends, as bytes from which the weights can be read back.
+
+    Parameters
+    ----------
+    weights
+        Shape (B, T, T), in [0, 1].
+    windows
+        Window of each map in bars; None is all.
+
+    Returns
+    -------
+    codes : np.ndarray
+        uint8, shape (B, T (T + 1) / 2): the lower triangles row by row, as nothing is attended before it is
+        there. `MASKED` where the map may not look, else c in 1..255; the weight is ((c - 1) / 254)**2 times
+        the row's strongest, to within .4% of the latter.
+    tops : np.ndarray
+        float32, shape (B, T): strongest weight of every row.
+    """
+    length = weights.shape[-1]
+    below = np.tril_indices(length)
+    tops = weights.max(axis=-1).astype(np.float32)
+    scaled = np.sqrt(weights / np.where(tops > 0, tops, 1)[..., None])
+    codes = (1 + np.round(254 * np.clip(scaled, 0, 1))).astype(np.uint8)
+    for band, window in enumerate(windows):
+        codes[band][~visible_cells(length, window)] = MASKED
+    return codes[:, *below], tops
+
+
 def map_of(weights: np.ndarray, layer: int, head: int | None) -> np.ndarray:
     """(T, T) map of one head (both count from 1), or the mean over heads when `head` is None."""
     chosen = weights[layer - 1]
     return chosen.mean(axis=0) if head is None else chosen[head - 1]
-
-
-def strongest_bars(row: np.ndarray, count: int = 3) -> list[AttendedBar]:
-    """The `count` bars with most attention in one query's row, strongest first; zeros are left out."""
-    order = np.argsort(row)[::-1][:count]
-    return [AttendedBar(int(i), float(row[i])) for i in order if row[i] > 0]
 
 
 def share_within(row: np.ndarray, query: int, bars: int) -> float:
@@ -155,111 +157,3 @@ def map_figure(
         title_standoff=4,
     )
     return figure
-
-
-def attended_figure(
-    bars: pd.DataFrame,
-    rows: np.ndarray,
-    windows: Sequence[int | None],
-    *,
-    query: int,
-    layer: int,
-    title: str,
-    head_label: str,
-    palette: Palette = "lookback",
-    dark: bool = False,
-    height: int = 620,
-) -> go.Figure:
-    """Candles; under them, on the same axis, what one bar attends in the chosen layer and in all layers.
-
-    Parameters
-    ----------
-    bars
-        The window, T rows, adjusted.
-    rows
-        Shape (L, T): what bar `query` attends in each layer, for the chosen head or the mean.
-    query
-        Position of the bar that looks, 0..T-1.
-    layer
-        Chosen layer, from 1; its window is marked across the candles.
-    """
-    length = len(bars)
-    if rows.shape != (len(windows), length):
-        raise ValueError(f"expected rows of shape {(len(windows), length)}, got {rows.shape}")
-    labels = time_labels(bars["ts"], bars["timeframe"].iloc[0])
-    figure = make_subplots(
-        rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.035, row_heights=[0.58, 0.2, 0.22]
-    )
-    add_candles(figure, bars, palette=palette, dark=dark, row=1)
-    chosen = rows[layer - 1]
-    figure.add_trace(
-        go.Bar(
-            x=labels,
-            y=chosen,
-            marker={"color": INDIGO, "line": {"width": 0}},
-            name="",
-            hovertemplate="weight %{y:.2%}<extra></extra>",
-        ),
-        row=2,
-        col=1,
-    )
-    bands = np.stack([_band(rows[i], query, window) for i, window in enumerate(windows)])
-    figure.add_trace(
-        go.Heatmap(
-            z=bands.astype(np.float32),
-            x=labels,
-            y=[_band_label(i + 1, window, length) for i, window in enumerate(windows)],
-            customdata=rows.astype(np.float32),
-            colorscale=attention_stops(dark),
-            zmin=0,
-            zmax=1,
-            showscale=False,
-            ygap=3,
-            hoverongaps=False,
-            hovertemplate="%{y}: weight %{customdata:.2%}<extra></extra>",
-        ),
-        row=3,
-        col=1,
-    )
-    _mark_window(figure, query, windows[layer - 1], ink(dark))
-    apply_layout(figure, title, height)
-    figure.update_layout(bargap=0.05, margin={"t": 52})
-    figure.update_xaxes(**category_axis(length), rangeslider_visible=False)
-    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=3)
-    figure.update_yaxes(tickformat=price_format(bars["close"]), row=1)
-    figure.update_yaxes(
-        title_text=f"attention<br>{head_label}", tickformat=".0%", nticks=3, rangemode="tozero",
-        side="right", row=2,
-    )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", side="right", showgrid=False, row=3)
-    return figure
-
-
-def _band(row: np.ndarray, query: int, window: int | None) -> np.ndarray:
-    visible = visible_cells(len(row), window)[query]
-    top = np.quantile(row[visible], 0.98) or 1.0
-    return np.where(visible, row / top, np.nan)
-
-
-def _band_label(layer: int, window: int | None, length: int) -> str:
-    return f"L{layer} · {'all ' + str(length) if window is None else window}"
-
-
-def _mark_window(figure: go.Figure, query: int, window: int | None, color: str) -> None:
-    first = 0 if window is None else max(query + 1 - window, 0)
-    figure.add_shape(
-        type="rect", x0=first - 0.5, x1=query + 0.5, y0=0, y1=1, xref="x", yref="paper",
-        fillcolor="rgba(128,128,128,0.10)", line_width=0, layer="below",
-    )  # fmt: skip
-    figure.add_shape(
-        type="line", x0=query, x1=query, y0=0, y1=1, xref="x", yref="paper",
-        line={"color": color, "width": 1.2},
-    )  # fmt: skip
-    seen = "all bars before" if window is None else f"{window} bars"
-    left = query > 60
-    figure.add_annotation(
-        x=query, y=1, xref="x", yref="paper", yanchor="bottom", showarrow=False,
-        xanchor="right" if left else "left",
-        text=f"this bar may see {seen} ▾" if left else f"▾ this bar may see {seen}",
-        font={"size": 11, "color": color},
-    )  # fmt: skip

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from app.figures.attention import (
     MASKED,
-    attended_figure,
     encode_maps,
+    encode_rows,
     layer_label,
     map_figure,
     map_of,
     share_within,
-    strongest_bars,
     visible_cells,
 )
 
@@ -95,40 +94,26 @@ def test_the_detail_shows_the_weights_and_leaves_masked_cells_empty() -> None:
     assert np.isnan(shown[~visible]).all()
 
 
-def test_attended_bars_stand_under_their_candles() -> None:
-    rows = np.stack([map_of(weights(), layer, None)[8] for layer in (1, 2, 3)])
-    figure = attended_figure(window_bars(), rows, WINDOWS, query=8, layer=2, title="t", head_label="mean")
-    candle, chosen, bands = figure.data
-    assert list(candle.x) == list(chosen.x) == list(bands.x)
-    np.testing.assert_array_equal(chosen.y, rows[1])
-    assert {figure.layout[axis].matches for axis in ("xaxis", "xaxis2")} == {"x3"}
-    for layer, window in enumerate(WINDOWS):
-        empty = np.isnan(np.asarray(bands.z)[layer])
-        assert np.array_equal(empty, ~visible_cells(LENGTH, window)[8])
+def test_rows_read_back_as_the_weights_to_within_a_two_hundredth_of_the_strongest() -> None:
+    maps = weights()[:, 0]
+    codes, tops = encode_rows(maps, WINDOWS)
+    below = np.tril_indices(LENGTH)
+    assert codes.shape == (len(WINDOWS), len(below[0]))
+    np.testing.assert_array_equal(tops, maps.max(-1))
+    for band, window in enumerate(WINDOWS):
+        read = np.zeros((LENGTH, LENGTH))
+        read[below] = ((codes[band] - 1.0) / 254) ** 2 * tops[band][below[0]]
+        seen = visible_cells(LENGTH, window)
+        assert np.array_equal(codes[band] == MASKED, ~seen[below])
+        assert np.abs(read - maps[band])[seen].max() < 0.004 * maps[band].max()
+        strongest = maps[band].argmax(-1)
+        np.testing.assert_allclose(read[np.arange(LENGTH), strongest], tops[band], rtol=1e-6)
 
 
-def test_the_window_of_the_chosen_layer_is_marked() -> None:
-    rows = np.stack([map_of(weights(), layer, None)[8] for layer in (1, 2, 3)])
-    marks = {}
-    for layer in (1, 2, 3):
-        figure = attended_figure(
-            window_bars(), rows, WINDOWS, query=8, layer=layer, title="t", head_label="mean"
-        )
-        marked = next(shape for shape in figure.layout.shapes if shape.type == "rect")
-        marks[layer] = (marked.x0, marked.x1)
-    assert marks == {1: (5.5, 8.5), 2: (3.5, 8.5), 3: (-0.5, 8.5)}
-
-
-def test_rows_that_do_not_fit_the_window_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected rows of shape"):
-        attended_figure(
-            window_bars(), np.zeros((2, LENGTH)), WINDOWS, query=0, layer=1, title="t", head_label="mean"
-        )
-
-
-def test_strongest_bars_come_first_and_unseen_bars_never() -> None:
-    row = np.array([0.0, 0.1, 0.6, 0.3, 0.0])
-    assert [(bar.position, bar.weight) for bar in strongest_bars(row, 4)] == [(2, 0.6), (3, 0.3), (1, 0.1)]
+def test_a_row_of_zeros_is_visible_and_empty() -> None:
+    codes, tops = encode_rows(np.zeros((1, 4, 4), np.float32), [None])
+    assert set(codes[0]) == {1}
+    assert not tops.any()
 
 
 def test_shares_count_back_from_the_bar_that_looks() -> None:

@@ -13,7 +13,7 @@ from app.confidence_record import ConfidenceRecord
 from app.figures.theme import SOURCE_COLORS
 from app.panels import task_panel
 from app.record import Outcome, record_sentence
-from app.wording import attended_sentence, facts, percent, set_sentence, why_sentence
+from app.wording import facts, percent, set_sentence, why_sentence
 from core.predictor import Prediction, StatedClass, TaskPrediction
 from core.training.bootstrap import BlockBootstrap
 
@@ -161,14 +161,3 @@ def test_the_strip_tells_right_wrong_and_open_apart_and_names_the_bar() -> None:
     assert [cell["state"] for cell in cells] == ["right", "wrong", "open"]
     assert {cell["bar"] for cell in cells} == {"2020-01-02"}
     assert cells[1]["text"] == "2020-01-02: said Low, High came"
-
-
-def test_the_attended_sentence_counts_back_from_the_bar_that_looks() -> None:
-    row = np.zeros(100)
-    row[60], row[30] = 0.75, 0.25
-    labels = [str(i) for i in range(100)]
-    said = attended_sentence(row, labels, 60, 3, 5)
-    assert said == (
-        "From **60**, in layer 3, head 5 gives 75% to the last 20 bars and 100% to the last 50 bars; "
-        "most to 60 (75%), 30 (25%)."
-    )

@@ -51,7 +51,8 @@ def test_every_page_opens_without_an_error_in_both_themes(workbench: Workbench) 
     workbench.assert_sound()
     workbench.visit("Attention")
     expect(workbench.page.locator("button.map")).to_have_count(32)
-    expect(workbench.page.locator(".js-plotly-plot")).to_have_count(2)
+    expect(workbench.page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(workbench.page.locator(".stage[data-looks]")).to_have_count(1)
     expect(workbench.page.get_by_text("Attention shows routing, not cause.")).to_be_visible()
     workbench.assert_sound()
     workbench.visit("Data")
@@ -119,22 +120,6 @@ def test_arrow_keys_and_enter_open_a_map(workbench: Workbench) -> None:
     workbench.page.keyboard.press("ArrowRight")
     workbench.page.keyboard.press("Enter")
     expect(workbench.page.get_by_text("Layer 2, head 2", exact=True)).to_be_visible()
-    workbench.assert_sound()
-
-
-def test_a_clicked_candle_becomes_the_bar_that_looks(workbench: Workbench) -> None:
-    workbench.open("attention?instrument=AAPL&timeframe=1d&bar=2012-06-29")
-    chart = workbench.page.locator(".st-key-attended .js-plotly-plot")
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
-    workbench.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
-    workbench.page.wait_for_timeout(200)
-    workbench.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
-    workbench.page.wait_for_function("location.search.includes('looks=')")
-    workbench.settle()
-    looks = params(workbench)["looks"]
-    expect(workbench.page.get_by_text(f"From {looks}, in layer 4")).to_be_visible()
     workbench.assert_sound()
 
 

@@ -4,10 +4,12 @@ import torch
 
 from core.errors import InputError
 from core.explain.attention_maps import (
+    age_groups,
     age_profile,
     class_relevance,
     compare_moments,
     full_attention,
+    group_by_age,
     rollout,
     summarise_heads,
 )
@@ -94,6 +96,24 @@ def test_moments_that_attend_alike_do_not_differ_and_disjoint_ones_differ_wholly
     apart = compare_moments(fixed_age(2), fixed_age(5))
     np.testing.assert_array_equal(apart.distance, 1)
     np.testing.assert_array_equal(apart.mean_age[1] - apart.mean_age[0], 3)
+
+
+def test_a_bar_one_older_within_its_age_group_counts_as_the_same_place():
+    shifted = compare_moments(fixed_age(6, bars=60), fixed_age(7, bars=60))
+    np.testing.assert_array_equal(shifted.distance, 1)
+    np.testing.assert_array_equal(shifted.group_distance, 0)
+    across = compare_moments(fixed_age(9, bars=60), fixed_age(10, bars=60))
+    np.testing.assert_array_equal(across.group_distance, 1)
+    mixed = compare_moments(causal_rows(bars=60), causal_rows(bars=60, seed=1))
+    assert (mixed.group_distance <= mixed.distance).all()
+
+
+@pytest.mark.parametrize("bars", [1, 5, 12, 201, 300])
+def test_age_groups_cover_every_age_once(bars):
+    ages = [age for first, last in age_groups(bars) for age in range(first, last + 1)]
+    assert ages == list(range(bars))
+    counted = group_by_age(np.ones(bars))
+    np.testing.assert_array_equal(counted, [last - first + 1 for first, last in age_groups(bars)])
 
 
 def test_maps_of_another_shape_are_refused():

@@ -48,9 +48,9 @@ def redraw_recent_bars(
 
     Notes
     -----
-    Dropout as sampling: Gal & Ghahramani 2016. How many passes over how many bars rank windows as whole
-    forwards do, and at what cost, is measured by ``python -m tests.benchmarks.dropout_passes``: more passes
-    help, more bars do not.
+    Dropout as sampling: Gal & Ghahramani 2016. What passes and bars cost, and how well they rank windows as
+    whole forwards do, is measured by ``python -m tests.benchmarks.prediction_latency``: more passes help, more
+    bars do not.
     """
     length = traced.embedded.shape[1]
     bars = min(bars, length)

@@ -122,13 +122,14 @@ def _state(
     columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCE_COLUMNS)}
     columns |= {"raw": outputs.raw} | stated
     columns = {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
+    sets: dict[str, np.ndarray] = {}
     for level in SET_LEVELS:
         size, covered = set_columns(level)
-        columns[size], columns[covered] = np.full(n, MISSING, dtype=np.int8), np.zeros(n, dtype=bool)
+        sets[size], sets[covered] = np.full(n, MISSING, dtype=np.int8), np.zeros(n, dtype=bool)
         if members is not None:
-            columns[size] = members[level].sum(axis=1).astype(np.int8)
-            columns[covered] = members[level][np.arange(n), np.maximum(outputs.labels, 0)]
-    return columns
+            sets[size] = members[level].sum(axis=1).astype(np.int8)
+            sets[covered] = members[level][np.arange(n), np.maximum(outputs.labels, 0)]
+    return columns | sets
 
 
 def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]:

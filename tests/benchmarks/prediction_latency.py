@@ -1,9 +1,10 @@
-"""How long one prediction takes, what its floor is, and what the cheap dropout passes cost in accuracy.
+"""How long one prediction takes, what its floor is, and how well cheap dropout passes rank bars.
 
-    python -m tests.benchmarks.prediction_latency [--home DIR] [--threads 2] [--windows 200]
+    python -m tests.benchmarks.prediction_latency [--home DIR] [--threads 2] [--windows 120]
 
 Prints medians. The floor is the matrix work of one deterministic forward at the float32 rate this machine
-reaches on a large product.
+reaches on a large product. The table compares the dropout source by Spearman correlation with that of
+`REFERENCE_SEEDS` x 16 whole forwards, over bars evenly spread in several series; 0 windows leave it out.
 """
 
 from __future__ import annotations
@@ -20,8 +21,19 @@ from scipy.stats import spearmanr
 
 from core.bundle import find_model, load_bundle
 from core.data.store import BarStore
-from core.models.confidence import dropout_confidence, redraw_everything, redraw_last_bar, trace
+from core.models.confidence import Trace, dropout_confidence, trace
+from core.models.dropout_passes import PASSES, redraw_everything, redraw_recent_bars
 from core.predictor import Predictor
+
+REFERENCE_SEEDS = 8
+FORWARDS = 16
+CHEAP_SEEDS = 4
+CHEAP = ((16, 1), (32, 1), (64, 1), (128, 1), (16, 10), (16, 20), (16, 50), (64, 10), (64, 20))
+"""Passes and recent bars redrawn."""
+LONGEST = 4
+"""Series the windows are taken from."""
+
+Sources = dict[str, np.ndarray]
 
 
 def median_ms(run, repeats: int) -> float:
@@ -59,7 +71,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--model")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--windows", type=int, default=200)
+    parser.add_argument("--windows", type=int, default=120)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     store = BarStore(options.home)
@@ -76,41 +88,94 @@ def main() -> None:
                 lambda: predictor.window(entry.instrument, entry.timeframe), 30
             ),
             "traced forward": median_ms(lambda: trace(model, *inputs), 30),
-            "16 passes, last bar's path": median_ms(lambda: redraw_last_bar(model, traced), 30),
-            "16 passes, everything redrawn": median_ms(lambda: redraw_everything(model, *inputs), 5),
+            f"{PASSES} passes, last bar's path": median_ms(lambda: redraw_recent_bars(model, traced), 30),
+            f"{FORWARDS} passes, everything redrawn": median_ms(
+                lambda: redraw_everything(model, *inputs, FORWARDS), 5
+            ),
         }
     rate, work = matrix_rate(), forward_gflop(predictor)
     print(json.dumps({name: round(value, 1) for name, value in times.items()}, indent=1))
     print(f"float32 rate {rate:.0f} GFLOP/s; one forward {work:.2f} GFLOP: floor {1e3 * work / rate:.1f} ms")
-    for task, correlation in compare_passes(predictor, entry, options.windows).items():
-        print(f"{task}: dropout confidence, last-bar passes against full ones: {correlation}")
+    if options.windows:
+        compare_passes(predictor, options.windows)
 
 
-def compare_passes(predictor: Predictor, entry, windows: int) -> dict[str, str]:
-    """Spearman correlation of the dropout source over evenly spread bars, and of two full draws."""
-    series = predictor.label_range(entry.instrument, entry.timeframe)
-    ends = np.linspace(predictor.length, len(series.ts) - 1, windows).astype(int)
-    cheap: dict[str, list[float]] = {}
-    full: dict[str, list[float]] = {}
-    again: dict[str, list[float]] = {}
-    model, bundle = predictor.bundle.model, predictor.bundle
-    instrument = torch.tensor([bundle.instrument_index(entry.instrument)])
-    timeframe = torch.tensor([bundle.timeframe_index(entry.timeframe)])
+def compare_passes(predictor: Predictor, windows: int) -> None:
+    """Print how each number of passes and bars ranks windows, and what it costs."""
     with torch.inference_mode():
-        for end in ends:
+        inputs = spread_windows(predictor, windows)
+        model = predictor.bundle.model
+        traces = [trace(model, *one) for one in inputs]
+        drawn = [
+            [redraw_everything(model, *one, FORWARDS, seed) for one in inputs]
+            for seed in range(1, REFERENCE_SEEDS + 1)
+        ]
+        reference = merged_sources(drawn)
+        agreement = [
+            correlations(
+                merged_sources([mine]), merged_sources([other for other in drawn if other is not mine])
+            )
+            for mine in drawn
+        ]
+        print(f"\n{len(inputs)} windows; correlation with {REFERENCE_SEEDS} x {FORWARDS} whole forwards")
+        print(f"{'passes':>6} {'bars':>5} {'ms':>6}  " + "  ".join(f"{task:<22}" for task in reference))
+        show_line(FORWARDS, "all", median_ms(lambda: redraw_everything(model, *inputs[0]), 3), agreement)
+        for passes, bars in CHEAP:
+            ms = median_ms(lambda p=passes, b=bars: redraw_recent_bars(model, traces[0], p, b), 7)
+            found = [
+                correlations(cheap_sources(predictor, traces, passes, bars, seed), reference)
+                for seed in range(CHEAP_SEEDS)
+            ]
+            show_line(passes, str(bars), ms, found)
+    print(f"mean [least, most] over seeds; the {FORWARDS} forwards against the other seeds' forwards")
+
+
+def spread_windows(predictor: Predictor, windows: int) -> list[tuple[torch.Tensor, ...]]:
+    """Model inputs at evenly spread bars of the longest series, each a batch of one."""
+    entries = sorted(predictor.store.series(), key=lambda entry: -entry.bars)[:LONGEST]
+    bundle, inputs = predictor.bundle, []
+    for entry in entries:
+        series = predictor.label_range(entry.instrument, entry.timeframe)
+        instrument = torch.tensor([bundle.instrument_index(entry.instrument)])
+        timeframe = torch.tensor([bundle.timeframe_index(entry.timeframe)])
+        first = len(series.ts) - 1 - len(series.ts) // 2
+        for end in np.linspace(first, len(series.ts) - 1, -(-windows // len(entries))).astype(int):
             x = torch.from_numpy(series.features[None, end + 1 - predictor.length : end + 1])
-            drawn = redraw_last_bar(model, trace(model, x, instrument, timeframe))
-            first = redraw_everything(model, x, instrument, timeframe, seed=1)
-            second = redraw_everything(model, x, instrument, timeframe, seed=2)
-            for kept, passes in ((cheap, drawn), (full, first), (again, second)):
-                for task, probabilities in passes.items():
-                    kept.setdefault(task, []).append(dropout_confidence(probabilities).item())
+            inputs.append((x, instrument, timeframe))
+    return inputs
+
+
+def merged_sources(drawn: list[list[dict[str, torch.Tensor]]]) -> Sources:
+    """Dropout source of every window, (n,) by task, from the passes of several draws together."""
     return {
-        task: f"{spearmanr(cheap[task], full[task]).statistic:.2f} "
-        f"(two full draws among themselves: {spearmanr(full[task], again[task]).statistic:.2f}), "
-        f"median {np.median(cheap[task]):.4f} against {np.median(full[task]):.4f}, n = {windows}"
-        for task in cheap
+        task: np.array(
+            [
+                dropout_confidence(torch.cat([draw[i][task] for draw in drawn])).item()
+                for i in range(len(drawn[0]))
+            ]
+        )
+        for task in drawn[0][0]
     }
+
+
+def cheap_sources(predictor: Predictor, traces: list[Trace], passes: int, bars: int, seed: int) -> Sources:
+    """The same from passes over recent bars."""
+    model = predictor.bundle.model
+    return merged_sources([[redraw_recent_bars(model, traced, passes, bars, seed) for traced in traces]])
+
+
+def correlations(one: Sources, other: Sources) -> dict[str, float]:
+    """Spearman correlation by task."""
+    return {task: float(spearmanr(one[task], other[task]).statistic) for task in one}
+
+
+def show_line(passes: int, bars: str, ms: float, found: list[dict[str, float]]) -> None:
+    """One line of the table."""
+    cells = []
+    for task in found[0]:
+        values = [entry[task] for entry in found]
+        cells.append(f"{np.mean(values):.2f} [{min(values):.2f}, {max(values):.2f}]".ljust(22))
+    print(f"{passes:>6} {bars:>5} {ms:>6.1f}  " + "  ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -147,5 +147,9 @@ def _agreement(probabilities: Tensor) -> Tensor:
     members, _, classes = probabilities.shape
     if members == 1:
         return probabilities.new_ones(probabilities.shape[1])
-    divergence = _entropy(probabilities.mean(0)) - _entropy(probabilities).mean(0)
+    first = probabilities[0]
+    mean = (first + (probabilities - first).mean(0)).clamp_min(torch.finfo(first.dtype).tiny)
+    # As a mean divergence from the mean rather than a difference of entropies: equal members give exactly 0.
+    ratio = torch.special.xlogy(probabilities, probabilities) - torch.special.xlogy(probabilities, mean)
+    divergence = ratio.sum(-1).mean(0)
     return (1 - divergence / math.log(min(members, classes))).clamp(0, 1)

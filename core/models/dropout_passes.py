@@ -49,17 +49,17 @@ def redraw_recent_bars(
     Notes
     -----
     Dropout as sampling: Gal & Ghahramani 2016. What passes and bars cost, and how well they rank windows as
-    whole forwards do, is measured by ``python -m tests.benchmarks.prediction_latency``: more passes help, more
-    bars do not.
+    whole forwards do, is measured by ``python -m tests.benchmarks.prediction_latency``: more passes help,
+    more bars do not.
     """
     length = traced.embedded.shape[1]
     bars = min(bars, length)
     rate = model.config.dropout
-    drop = _keep_all
+    drop, different = _keep_all, 1
     if rate > 0:
-        shapes = tuple(_mask_shapes(model, bars, length))
+        shapes, different = tuple(_mask_shapes(model, bars, length)), passes
         drop = _replay(draw_masks(shapes, passes, rate, seed, traced.embedded.device))
-    x = drop(traced.embedded[:, -bars:].expand(passes, -1, -1, -1))  # (P, B, R, D)
+    x = drop(traced.embedded[:, -bars:].expand(different, -1, -1, -1))  # (P, B, R, D)
     blocks = list_blocks(model)
     for block, key, value in zip(blocks, traced.keys, traced.values, strict=True):
         queries = 1 if block is blocks[-1] else bars
@@ -68,10 +68,12 @@ def redraw_recent_bars(
         hidden = drop(block.expand[1](block.expand[0](block.feed_forward_norm(x))))
         x = x + drop(block.contract(hidden))
     representation = model.final_norm(x[:, :, -1])
-    return {
+    probabilities = {
         name: torch.softmax(head.logits(_head_hidden(head.hidden, representation, drop)).float(), dim=-1)
         for name, head in _heads(model).items()
     }
+    # Without dropout one pass is all of them, to the last bit.
+    return {name: drawn.expand(passes, -1, -1) for name, drawn in probabilities.items()}
 
 
 def redraw_everything(

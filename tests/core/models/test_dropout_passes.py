@@ -19,7 +19,7 @@ def test_without_dropout_every_pass_repeats_the_prediction_and_confidence_is_ful
         output = model(x, instrument, timeframe, last_only=True)
     for name, head in output.tasks.items():
         torch.testing.assert_close(drawn[name][2], head.probabilities[:, 0], atol=1e-5, rtol=0)
-        torch.testing.assert_close(dropout_confidence(drawn[name]), torch.ones(3), atol=1e-5, rtol=0)
+        assert torch.equal(dropout_confidence(drawn[name]), torch.ones(3))
 
 
 @pytest.mark.parametrize("layer_kinds", ["windowed", "whole"])

@@ -14,7 +14,6 @@ import torch
 
 from core.bundle import Bundle
 from core.data.segments import TEST
-from core.data.timeframe import duration
 from core.explain.agreement import rank_correlation
 from core.explain.attention_maps import class_relevance, full_attention, rollout
 from core.explain.baselines import window_mean
@@ -27,9 +26,9 @@ from core.explain.margin import (
     device_of,
     log_odds,
 )
-from core.explain.sample import WindowSample, draw_sample
+from core.explain.sample import WindowSample, draw_sample, resample_windows
 from core.predictor import Predictor
-from core.training.bootstrap import BlockBootstrap, block_length, mean_interval
+from core.training.bootstrap import BlockBootstrap, mean_interval
 
 ATTENTION_VIEWS = ("attention_mean", "attention_last_layer", "attention_rollout", "class_relevance")
 """What the last bar reads: mean over layers and heads, last layer, through all layers, weighted by effect."""
@@ -91,7 +90,7 @@ def measure_routing(
                 plain[task, view].append(rank_correlation(views[view], effects[task]))
             for view in ATTENTION_VIEWS:
                 partial[task, view].append(partial_correlation(views[view], effects[task], views[RECENCY]))
-    resample = _blocks(sample)
+    resample = resample_windows(sample)
     return {
         "segment": "test",
         "baseline": "window_mean",
@@ -204,17 +203,6 @@ class _Meter:
         self.done += windows
         if self.progress is not None:
             self.progress(self.done, self.planned)
-
-
-def _blocks(sample: WindowSample) -> BlockBootstrap:
-    # Windows that overlap share bars, so a block reaches as far as a typical window does; at most a quarter
-    # of the times, or the resamples would all be alike.
-    unique = np.unique(sample.ts)
-    spans = np.array([duration(frame).to_timedelta64() for frame in sample.timeframe])
-    ends = sample.ts + sample.windows.shape[1] * spans
-    reach = np.searchsorted(unique, ends, side="right") - np.searchsorted(unique, sample.ts)
-    wanted = block_length(sample.ts, int(np.median(reach)))
-    return BlockBootstrap.over(sample.ts, max(1, min(wanted, len(unique) // 4)))
 
 
 def _summary(values: list[float], resample: BlockBootstrap) -> dict[str, float]:

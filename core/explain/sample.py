@@ -14,8 +14,10 @@ from torch import Tensor
 from core.bundle import Bundle
 from core.data.dataset import LabelledSeries
 from core.data.segments import TEST
+from core.data.timeframe import duration
 from core.errors import InputError
 from core.predictor import Predictor, whole_windows
+from core.training.bootstrap import BlockBootstrap, block_length
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,20 @@ def draw_sample(predictor: Predictor, count: int, segment: int = TEST) -> Window
             for task in predictor.bundle.config.tasks
         },
     )
+
+
+def resample_windows(sample: WindowSample) -> BlockBootstrap:
+    """Block bootstrap over the sample's times, for intervals of what is averaged over its windows.
+
+    Windows that overlap share bars, so a block reaches as far as a typical window does; at most a quarter of
+    the times, or the resamples would all be alike.
+    """
+    unique = np.unique(sample.ts)
+    spans = np.array([duration(frame).to_timedelta64() for frame in sample.timeframe])
+    ends = sample.ts + sample.windows.shape[1] * spans
+    reach = np.searchsorted(unique, ends, side="right") - np.searchsorted(unique, sample.ts)
+    wanted = block_length(sample.ts, int(np.median(reach)))
+    return BlockBootstrap.over(sample.ts, max(1, min(wanted, len(unique) // 4)))
 
 
 def known_series(predictor: Predictor) -> list[LabelledSeries]:

@@ -145,6 +145,22 @@ class Predictor:
 
     def window(self, instrument: str, timeframe: str, at: pd.Timestamp | None = None) -> ModelWindow:
         """The model's input for the last bar at or before `at`."""
+        bars, others = self.read_bars(instrument, timeframe, at)
+        features, ts = prepare_window(
+            bars, others, self.bundle.feature_names, self.bundle.scaler, self.bundle.config, self.length
+        )
+        return ModelWindow(instrument, timeframe, ts, features)
+
+    def read_bars(
+        self, instrument: str, timeframe: str, at: pd.Timestamp | None = None
+    ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+        """Stored bars behind `window`, with what its features need before it, and those of the others.
+
+        Raises
+        ------
+        WindowError
+            If there are fewer than a window up to `at`.
+        """
         bars = self.store.read_window(instrument, timeframe, end=at, length=self.length + CAUSAL_WARMUP)
         if len(bars) < self.length:
             when = "" if at is None else f" up to {at:%Y-%m-%d %H:%M} UTC"
@@ -153,11 +169,7 @@ class Predictor:
                 str(len(bars)),
                 "choose a later bar or ingest more history",
             )
-        others = self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
-        features, ts = prepare_window(
-            bars, others, self.bundle.feature_names, self.bundle.scaler, self.bundle.config, self.length
-        )
-        return ModelWindow(instrument, timeframe, ts, features)
+        return bars, self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
 
     def _others(
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp

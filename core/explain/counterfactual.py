@@ -1,133 +1,25 @@
-"""What if: edit bars or features, ask again, and look for the smallest change that flips the call.
+"""What would it have taken: the smallest change of the model's input that flips the call.
 
 Shapes: T bars, N features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from core.config import Config
-from core.data.dataset import prepare_window
-from core.data.scaling import FeatureScaler
-from core.errors import BarsError, InputError
+from core.errors import InputError
 from core.explain.gradients import slopes
 from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, check_window, evaluate
 
-_PRICES = ("open", "high", "low", "close")
 _LOWEST, _HIGHEST = 0.0, 100.0
 _OVERSHOOT = 1.02
 _HALVINGS = 12
-
-
-@dataclass(frozen=True)
-class BarEdit:
-    """One value of one bar replaced; `column` is a price, the volume or a further column."""
-
-    ts: pd.Timestamp
-    column: str
-    value: float
-
-
-@dataclass(frozen=True)
-class FeatureEdit:
-    """One cell of the model's input replaced, on the 0..100 scale; `bar` may count from the end (-1)."""
-
-    bar: int
-    feature: str
-    value: float
-
-
-def edit_bars(bars: pd.DataFrame, edits: Sequence[BarEdit]) -> pd.DataFrame:
-    """Bars of one series with some values replaced.
-
-    Raises
-    ------
-    BarsError
-        If a bar or column does not exist, a value is not finite, a price not positive, a volume negative, or
-        an edited bar breaks low <= open, close <= high once all edits are made.
-    """
-    edited = bars.copy()
-    touched = set()
-    for edit in edits:
-        rows = np.flatnonzero((bars["ts"] == edit.ts).to_numpy())
-        if len(rows) != 1:
-            raise BarsError("a bar of this window", f"{edit.ts}", "choose one of the bars shown")
-        if edit.column not in bars.columns or edit.column in ("instrument", "timeframe", "ts"):
-            raise BarsError("a numeric column of the bars", repr(edit.column), "choose a price or the volume")
-        if not np.isfinite(edit.value) or (edit.column in _PRICES and edit.value <= 0):
-            raise BarsError("a finite value, above 0 for prices", f"{edit.column} {edit.value}", "correct it")
-        if edit.column == "volume" and edit.value < 0:
-            raise BarsError("a volume of at least 0", str(edit.value), "correct it")
-        edited.loc[edited.index[rows[0]], edit.column] = float(edit.value)
-        touched.add(int(rows[0]))
-    for row in sorted(touched):
-        bar = edited.iloc[row]
-        if not bar["low"] <= min(bar["open"], bar["close"]) <= max(bar["open"], bar["close"]) <= bar["high"]:
-            values = ", ".join(f"{name} {bar[name]:g}" for name in _PRICES)
-            raise BarsError(
-                "low <= open and close <= high", f"{values} at {bar['ts']}", "edit high or low too"
-            )
-    return edited
-
-
-def edited_window(
-    bars: pd.DataFrame,
-    edits: Sequence[BarEdit],
-    others: Mapping[str, pd.DataFrame] | None,
-    scaler: FeatureScaler,
-    config: Config,
-) -> np.ndarray:
-    """The model's input after `edits`, every indicator computed anew from the bars, (T, N) float32.
-
-    Parameters
-    ----------
-    bars
-        One series with its warm-up, as `prepare_window` takes it; its last bar is the one predicted from.
-    """
-    features, _ = prepare_window(
-        edit_bars(bars, edits), others, scaler.columns, scaler, config, config.model.sequence_length
-    )
-    return features
-
-
-def edit_features(
-    window: np.ndarray,
-    feature_names: Sequence[str],
-    edits: Sequence[FeatureEdit],
-    locked: Sequence[str] = (),
-) -> np.ndarray:
-    """A window with some cells replaced; other cells stay as they are, derived ones too.
-
-    Raises
-    ------
-    InputError
-        If a feature is unknown or locked, a bar outside the window, or a value outside 0..100.
-    """
-    edited = check_window(window).copy()
-    names = list(feature_names)
-    for edit in edits:
-        if edit.feature not in names:
-            raise InputError("a feature of this model", repr(edit.feature), "choose one of those shown")
-        if edit.feature in locked:
-            raise InputError("a feature that is not locked", repr(edit.feature), "unlock it first")
-        if not -len(edited) <= edit.bar < len(edited):
-            raise InputError(
-                f"a bar from 0 to {len(edited) - 1}", str(edit.bar), "choose a bar of the window"
-            )
-        if not _LOWEST <= edit.value <= _HIGHEST:
-            raise InputError(
-                "a value from 0 to 100", str(edit.value), "keep to the scale of the model's input"
-            )
-        edited[edit.bar, names.index(edit.feature)] = edit.value
-    return edited
 
 
 class CallLead(Margin):

@@ -80,9 +80,11 @@ def importance_figure(
             row=1, col=column,
         )  # fmt: skip
         if view.line is not None:
-            figure.add_vline(
-                x=view.line, line={"color": GREY, "width": 1.2, "dash": "dash"}, row=1, col=column
-            )  # type: ignore[arg-type]
+            figure.add_shape(
+                type="line", x0=view.line, x1=view.line, y0=0, y1=1, yref="y domain",
+                xref="x" if column == 1 else f"x{column}",
+                line={"color": GREY, "width": 1.2, "dash": "dash"},
+            )  # fmt: skip
         figure.update_xaxes(
             title_text=view.unit, title_font_size=11, tickformat=view.form, nticks=5, zeroline=True,
             zerolinecolor=GREY, title_standoff=4, row=1, col=column,

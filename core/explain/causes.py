@@ -97,10 +97,15 @@ def find_causes(
     causes = []
     for cells, mask, without in zip(groups, masks, after, strict=True):
         one = len(cells.features) == 1
-        means = [float(v[mask].mean()) if one else float("nan") for v in (window, reference, market, usual)]
-        causes.append(
-            Cause(cells.features, cells.first, cells.last, cells.value, *means, before, float(without))
+        scaled, usual_scaled, here, there = (
+            float(v[mask].mean()) if one else float("nan") for v in (window, reference, market, usual)
         )
+        causes.append(
+            Cause(
+                cells.features, cells.first, cells.last, cells.value,
+                scaled, usual_scaled, here, there, before, float(without),
+            )
+        )  # fmt: skip
     return tuple(causes)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from arch.bootstrap import CircularBlockBootstrap
 
 from core.errors import InputError
 from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.models.transformer import MarketTransformer
+from core.training.bootstrap import BlockBootstrap, interval
 
 FEATURE_SELECTION_THRESHOLD = 0.01
 """Share of all importance below which a feature may go (specification, section 8)."""
@@ -36,9 +36,8 @@ def attribution_importance(
     feature_names: Sequence[str],
     *,
     groups: Mapping[str, str] | None = None,
-    block: int = 10,
+    bootstrap: BlockBootstrap | int = 10,
     shares: bool = False,
-    seed: int = 0,
 ) -> list[Importance]:
     """Mean over windows of the sum over bars of abs(attribution), largest first.
 
@@ -49,8 +48,8 @@ def attribution_importance(
         (n, N).
     groups
         Sum features by group instead.
-    block
-        Consecutive windows drawn together, at least as many as overlap.
+    bootstrap
+        Over the windows; or consecutive windows drawn together, at least as many as overlap.
     shares
         As shares of the whole, which add up to 1.
 
@@ -69,7 +68,7 @@ def attribution_importance(
         kinds = list(dict.fromkeys(groups[name] for name in names))
         member = np.array([[groups[name] == kind for kind in kinds] for name in names], dtype=float)
         per_window, names = per_window @ member, kinds
-    return _with_intervals(per_window, names, block, seed, shares=shares)
+    return _with_intervals(per_window, names, bootstrap, shares=shares)
 
 
 def window_importance(values: np.ndarray) -> np.ndarray:
@@ -77,76 +76,78 @@ def window_importance(values: np.ndarray) -> np.ndarray:
     return np.abs(values).sum(0)
 
 
-def importance_by(
-    values: np.ndarray, labels: Sequence[str], feature_names: Sequence[str], *, block: int = 10, seed: int = 0
-) -> dict[str, list[Importance]]:
-    """`attribution_importance` for each label (instrument, regime, period) with at least two windows."""
-    keys = np.asarray(labels)
-    if len(keys) != len(values):
-        raise InputError(f"{len(values)} labels", str(len(keys)), "label every window")
-    return {
-        str(key): attribution_importance(values[keys == key], feature_names, block=block, seed=seed)
-        for key in dict.fromkeys(keys.tolist())
-        if (keys == key).sum() >= 2
-    }
-
-
 def permutation_importance(
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     windows: np.ndarray,
-    labels: np.ndarray,
+    labels: Mapping[str, np.ndarray],
     feature_names: Sequence[str],
     *,
     groups: Mapping[str, str] | None = None,
+    strata: Sequence[str] | None = None,
     block: int = 10,
+    bootstrap: BlockBootstrap | int | None = None,
     repeats: int = 2,
     seed: int = 0,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
-) -> list[Importance]:
-    """How much the log-loss grows when a feature (or group) is taken from another time, largest first.
+) -> dict[str, list[Importance]]:
+    """Growth of each task's log-loss when a feature (or group) is taken from another time, largest first.
 
     A feature's whole column is swapped for that of a window some blocks away, consecutive windows together,
-    so that its own course stays real and only its link to the label is cut.
+    so that its own course stays real and only its link to the label is cut. All tasks are read from the same
+    swapped windows.
 
     Parameters
     ----------
     predict
-        Windows (B, T, N) -> probabilities (B, C).
+        Windows (n, T, N) -> by task, probabilities (n, C).
     windows, labels
-        In time order, (n, T, N) and (n,) class indices.
+        In time order, (n, T, N), and by task (n,) class indices.
+    strata
+        n names; columns are swapped between windows of the same name (timeframe) alone.
     block
-        Windows moved together, and drawn together for the intervals; at most half of n.
+        Windows moved together; a stratum must hold two blocks of them.
+    bootstrap
+        As in `attribution_importance`; None = in blocks of `block`.
 
     Raises
     ------
     InputError
-        If there are fewer than two blocks of windows.
+        If a stratum holds fewer than two blocks of windows, or a window has no label.
     """
     count = len(windows)
-    if count < 2 * block or len(labels) != count or repeats < 1:
+    keys = np.array(["all"] * count if strata is None else list(strata))
+    places = [np.flatnonzero(keys == key) for key in dict.fromkeys(keys.tolist())]
+    fewest = min((len(place) for place in places), default=0)
+    if fewest < 2 * block or repeats < 1 or any(len(v) != count or (v < 0).any() for v in labels.values()):
         raise InputError(
-            f"at least {2 * block} labelled windows", f"{count}", "take more windows or smaller blocks"
+            f"at least {2 * block} labelled windows", f"{fewest}", "take more windows or smaller blocks"
         )
     names = list(feature_names)
     kinds = [groups[name] for name in names] if groups is not None else names
     units = list(dict.fromkeys(kinds))
     generator = np.random.default_rng(seed)
-    original = _log_losses(predict(windows), labels)
-    growth = np.zeros((count, len(units)))
+    original = {task: _log_losses(said, labels[task]) for task, said in predict(windows).items()}
+    growth = {task: np.zeros((count, len(units))) for task in original}
     for index, unit in enumerate(units):
         columns = [i for i, kind in enumerate(kinds) if kind == unit]
         for _ in range(repeats):
             if cancelled is not None and cancelled():
                 raise ExplanationCancelled
-            # A turn by whole blocks: no window keeps its own column, and neighbours stay neighbours.
-            shift = block * int(generator.integers(1, count // block))
+            source = np.arange(count)
+            for place in places:
+                # A turn by whole blocks: no window keeps its own column, and neighbours stay neighbours.
+                source[place] = np.roll(place, block * int(generator.integers(1, len(place) // block)))
             changed = windows.copy()
-            changed[:, :, columns] = np.roll(windows[:, :, columns], shift, axis=0)
-            growth[:, index] += (_log_losses(predict(changed), labels) - original) / repeats
+            changed[:, :, columns] = windows[:, :, columns][source]
+            for task, said in predict(changed).items():
+                growth[task][:, index] += (_log_losses(said, labels[task]) - original[task]) / repeats
         if progress is not None:
             progress(index + 1, len(units))
-    return _with_intervals(growth, units, block, seed)
+    return {
+        task: _with_intervals(values, units, block if bootstrap is None else bootstrap)
+        for task, values in growth.items()
+    }
 
 
 def gate_importance(model: MarketTransformer, feature_names: Sequence[str]) -> list[Importance]:
@@ -172,14 +173,18 @@ def _log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _with_intervals(
-    per_window: np.ndarray, names: Sequence[str], block: int, seed: int, *, shares: bool = False
+    per_window: np.ndarray, names: Sequence[str], bootstrap: BlockBootstrap | int, *, shares: bool = False
 ) -> list[Importance]:
-    def mean(rows: np.ndarray) -> np.ndarray:
-        values = rows.mean(0)
-        return values / max(values.sum(), np.finfo(float).tiny) if shares else values
-
-    bootstrap = CircularBlockBootstrap(min(block, len(per_window)), per_window, seed=seed)
-    low, high = bootstrap.conf_int(mean, reps=_RESAMPLES, method="percentile", size=0.95)
-    values = mean(per_window)
+    if isinstance(bootstrap, int):
+        bootstrap = BlockBootstrap.over(np.arange(len(per_window)), bootstrap, _RESAMPLES)
+    totals = np.column_stack([bootstrap.total(values) for values in per_window.T])
+    counts = bootstrap.total(np.ones(len(per_window)))
+    sums, drawn = bootstrap.sums(totals), bootstrap.sums(counts)
+    values = per_window.mean(0)
+    draws = sums / drawn
+    if shares:
+        values = values / max(values.sum(), np.finfo(float).tiny)
+        draws = draws / np.maximum(draws.sum(1, keepdims=True), np.finfo(float).tiny)
+    found = [interval(value, resampled) for value, resampled in zip(values, draws.T, strict=True)]
     order = np.argsort(-values, kind="stable")
-    return [Importance(str(names[i]), float(values[i]), float(low[i]), float(high[i])) for i in order]
+    return [Importance(str(names[i]), found[i].value, found[i].low, found[i].high) for i in order]

@@ -4,7 +4,7 @@ import pytest
 from core.errors import InputError
 from core.explain.agreement import measure_agreement, measure_stability, rank_correlation
 from core.explain.baselines import window_mean
-from core.explain.faithfulness import bar_effects, measure_faithfulness, remove_top
+from core.explain.faithfulness import Removal, bar_effects, measure_faithfulness, remove_top
 from core.explain.margin import ExplanationCancelled, evaluate, probability
 
 
@@ -78,7 +78,16 @@ def test_removing_the_top_bars_says_what_is_left(case):
     assert result.before == pytest.approx(probability(start), abs=1e-6)
     assert result.after == pytest.approx(probability(start - cells[top].sum()), abs=1e-5)
     assert result.after < result.random_after
-    assert result.sentence.startswith("Without these 3 bars P(Up) falls from")
+    assert result.sentence.startswith("Without these 3 bars P(Up) stays at 1.00; without")
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [(0.52, "falls from 0.61 to 0.52"), (0.7, "rises from 0.61 to 0.70"), (0.612, "stays at 0.61")],
+)
+def test_the_sentence_says_which_way_the_probability_went(after, words):
+    removal = Removal("bar", (1, 2), "Up", 0.61, after, 0.6)
+    assert removal.sentence == f"Without these 2 bars P(Up) {words}; without as many random ones it is 0.60."
 
 
 def test_removing_one_cell_removes_the_largest(case):

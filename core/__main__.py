@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from core import commands
+from core import commands, explain_commands
 from core.errors import InputError
 from core.text_output import (
     show_ablation,
     show_evaluation,
+    show_evidence,
+    show_explanation,
     show_ingest,
     show_prediction,
+    show_selection,
     show_training,
     show_walk_forward,
     table,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,18 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         result = options.run(options)
+        print(json.dumps(result, indent=2, allow_nan=False) if options.json else options.show(result))
     except InputError as error:
         print(f"lookback: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
+        # Whoever read the output has seen enough; without this the interpreter complains when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("lookback: stopped", file=sys.stderr)
         return 130
-    if options.json:
-        print(json.dumps(result, indent=2, allow_nan=False))
-    else:
-        print(options.show(result))
     return 0
 
 
@@ -98,6 +97,62 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--timeframe", required=True)
     predict.add_argument("--at", metavar="TIME", help="bar open, UTC; the last bar at or before it")
     predict.add_argument("--model", metavar="NAME")
+
+    explain = command(
+        "explain",
+        explain_commands.explain_bar,
+        show_explanation,
+        "Say why the model says what it says at one bar, and check it.",
+    )
+    explain.add_argument("--instrument", required=True)
+    explain.add_argument("--timeframe", required=True)
+    explain.add_argument("--at", metavar="TIME", help="bar open, UTC; the last bar at or before it")
+    explain.add_argument("--task", default="direction")
+    explain.add_argument(
+        "--class", dest="target", metavar="CLASS", help="in any case; default the one called"
+    )
+    explain.add_argument("--method", help="default: what finds planted causes best, see `evidence`")
+    explain.add_argument("--baseline", help="window_mean, training_median or multi_reference")
+    explain.add_argument(
+        "--grouping", choices=("feature", "source"), default="feature", help="what feature ablation hides"
+    )
+    explain.add_argument("--seed", type=int, default=0, help="of everything sampled")
+    explain.add_argument("--model", metavar="NAME")
+    explain.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the report, one file that opens anywhere"
+    )
+    explain.add_argument("--address", metavar="URL", help="of your workbench, for the report's link")
+
+    evidence = command(
+        "evidence",
+        explain_commands.measure_evidence,
+        show_evidence,
+        "Measure how far the model's explanations can be trusted; goes on after a kill.",
+    )
+    evidence.add_argument("--model", metavar="NAME")
+    evidence.add_argument(
+        "--parts", nargs="+", metavar="PART", help="out of planted routing importance moments; default all"
+    )
+    evidence.add_argument(
+        "--windows", type=int, metavar="N", help="windows behind each part; default its own"
+    )
+    evidence.add_argument(
+        "--steps", type=int, default=600, help="training steps of each planted model at most"
+    )
+    evidence.add_argument("--out", type=Path, help="folder; default LOOKBACK_HOME/evidence/MODEL")
+
+    select = command(
+        "select-features",
+        explain_commands.select_features,
+        show_selection,
+        "Train without the features that importance says may go, and compare; goes on after a kill.",
+    )
+    select.add_argument("--model", metavar="NAME")
+    select.add_argument(
+        "--threshold", type=float, metavar="SHARE", help="of all attribution; default the measurement's own"
+    )
+    select.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
+    select.add_argument("--another-seed", action="store_true", help="also train the whole model once more")
 
     evaluate = command(
         "evaluate", commands.evaluate_model, show_evaluation, "Score a model beside its baselines."

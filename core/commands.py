@@ -48,7 +48,7 @@ def ingest(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError("a PATH or --bundled", "neither", "see python -m core ingest --help")
     reports = []
     if options.bundled:
-        reports.append(ingest_bundled(store, progress=_progress("bundled")))
+        reports.append(ingest_bundled(store, progress=show_progress("bundled")))
     for path in options.paths:
         reports.append(
             ingest_file(
@@ -58,7 +58,7 @@ def ingest(options: argparse.Namespace) -> dict[str, Any]:
                 instrument=options.instrument,
                 timeframe=options.timeframe,
                 timezone=options.timezone,
-                progress=_progress(path.name),
+                progress=show_progress(path.name),
             )
         )
     return {"files": [_describe_ingest(report) for report in reports]}
@@ -146,7 +146,7 @@ def list_trained(options: argparse.Namespace) -> dict[str, Any]:
 def predict(options: argparse.Namespace) -> dict[str, Any]:
     """Predict at one bar."""
     at = None if options.at is None else parse_time(options.at)
-    prediction = _predictor(options.model).predict(options.instrument, options.timeframe, at)
+    prediction = open_predictor(options.model).predict(options.instrument, options.timeframe, at)
     return prediction.to_dict()
 
 
@@ -154,13 +154,13 @@ def evaluate_model(options: argparse.Namespace) -> dict[str, Any]:
     """Score a model beside its baselines."""
     from core.training.evaluation import evaluate
 
-    predictor = _predictor(options.model)
+    predictor = open_predictor(options.model)
     return evaluate(
         predictor,
         start=None if options.start is None else parse_time(options.start),
         end=None if options.end is None else parse_time(options.end),
         instrument=options.instrument,
-        progress=_progress("scoring"),
+        progress=show_progress("scoring"),
     ).to_dict()
 
 
@@ -187,7 +187,7 @@ def walk_forward(options: argparse.Namespace) -> dict[str, Any]:
         folds=options.folds,
         scheme=options.scheme,
         test_step=options.test_step,
-        progress=_progress("walk-forward"),
+        progress=show_progress("walk-forward"),
         track_home=store.home,
     )
     return {
@@ -227,7 +227,7 @@ def ablate(options: argparse.Namespace) -> dict[str, Any]:
         arms=ARMS if options.arms is None else read_arms(options.arms),
         borders=borders,
         test_step=options.test_step,
-        progress=_progress("arms"),
+        progress=show_progress("arms"),
     )
     return {"arms": [plain(asdict(score)) | {"verdict": score.verdict} for score in scores]}
 
@@ -246,7 +246,7 @@ def open_mlflow(options: argparse.Namespace) -> dict[str, Any]:
     return {"uri": uri, "exit_code": subprocess.run([sys.executable, "-m", "mlflow", *arguments]).returncode}
 
 
-def _predictor(model: str | None):
+def open_predictor(model: str | None):
     from core.bundle import find_model, load_bundle
     from core.data.store import BarStore
     from core.predictor import Predictor
@@ -255,7 +255,7 @@ def _predictor(model: str | None):
     return Predictor(load_bundle(find_model(store.home, model)), store)
 
 
-def _progress(name: str):
+def show_progress(name: str):
     from tqdm import tqdm
 
     bar = tqdm(desc=name, file=sys.stderr, leave=False, disable=None, unit_scale=True)

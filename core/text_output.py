@@ -105,6 +105,86 @@ def show_ablation(result: dict[str, Any]) -> str:
     return table(rows, "no rows")
 
 
+def show_explanation(result: dict[str, Any]) -> str:
+    """The prediction, its strongest causes, the check, and how far the method can be trusted."""
+    task, target = result["task"], result["class"]
+    said = result["prediction"][task]
+    shares = "  ".join(
+        f"{name} {100 * p:.0f}%" for name, p in zip(said["classes"], said["probabilities"], strict=True)
+    )
+    lines = [
+        f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
+        f"model {result['model_name']} {result['model_version']}, {task}: {shares}",
+        "",
+        f"Why {target}? By {result['method']} against {result['baseline']}, in log-odds:",
+        *(_cause_line(number, cause, result) for number, cause in enumerate(result["causes"], 1)),
+        "",
+        result["removal"]["sentence"],
+        f"Removing cells by this ranking: area {result['deletion_area']:.3f}, at random "
+        f"{result['random_deletion_area']:.3f} (smaller is better).",
+        f"Putting them back by it: area {result['insertion_area']:.3f}, at random "
+        f"{result['random_insertion_area']:.3f} (larger is better).",
+        f"Better than random both ways: {'yes' if result['better_than_random'] else 'NO, do not trust it'}.",
+        _completeness_line(result),
+    ]
+    score = result["planted_auprc"]
+    lines.append(
+        "Planted market: not measured for this method and baseline; python -m core evidence"
+        if score is None
+        else f"Planted market: finds known causes with AUPRC {score:.2f} (1 is perfect)."
+    )
+    if "report" in result:
+        lines += ["", f"Report: {result['report']['file']}, {result['report']['bytes'] / 1e6:.1f} MB"]
+    return "\n".join(lines)
+
+
+def _cause_line(number: int, cause: dict[str, Any], result: dict[str, Any]) -> str:
+    times = result["bar_times"]
+    first, last = (
+        times[cause[end]][: 10 if result["timeframe"] in ("1d", "1w") else 16] for end in ("first", "last")
+    )
+    what = ", ".join(cause["features"]) or "all features"
+    level = ""
+    if cause["market"] is not None:
+        level = f", {cause['market']:.4g} on average (the baseline has {cause['usual']:.4g})"
+    return (
+        f"  {number}. {what}, {first} to {last}{level}: {cause['value']:+.3f}; without it "
+        f"P({result['class']}) {cause['before']:.2f} -> {cause['after']:.2f}"
+    )
+
+
+def _completeness_line(result: dict[str, Any]) -> str:
+    error = result["completeness_error"]
+    if error is None:
+        return "Completeness: this method does not promise that its values add up."
+    whole = result["output"] - result["baseline_output"]
+    return (
+        f"Completeness: the values add up to {whole:+.3f} with an error of "
+        f"{100 * error:.2g}% ({result['steps']} steps, {result['seconds']:.1f} s)."
+    )
+
+
+def show_evidence(result: dict[str, Any]) -> str:
+    """What was measured, and where it lies."""
+    rows = [
+        {
+            "part": part,
+            "seconds": f"{entry['seconds']:,.0f}" + (" (before the interruption)" if entry["kept"] else ""),
+            "file": entry["file"],
+        }
+        for part, entry in result["parts"].items()
+    ]
+    return f"Explanations of {result['model']} {result['version']}:\n{table(rows, 'nothing measured')}"
+
+
+def show_selection(result: dict[str, Any]) -> str:
+    """Which features may go, and what the model is worth without them."""
+    if not result["removed"]:
+        return f"No feature of {result['model']} may go: each counts above the threshold for some task."
+    gone = ", ".join(result["removed"])
+    return f"{len(result['removed'])} features may go: {gone}\n\n{show_ablation(result)}"
+
+
 def _bracketed(found: dict[str, Any] | None) -> str:
     return "-" if found is None else _with_interval(found["value"], found["low"], found["high"])
 

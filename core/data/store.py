@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -97,8 +98,10 @@ class BarStore:
         self._bars = self.home / "bars"
         self._findings = self.home / "findings"
         self._footers = FooterCache()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._connection: list[duckdb.DuckDBPyConnection] = []
         self._connecting = threading.Lock()
+        # A connection that is still open at exit makes DuckDB print pages of complaints.
+        weakref.finalize(self, self._connection.clear)
 
     def append(self, bars: pd.DataFrame) -> int:
         """Add new bars of one or several series; the number added.
@@ -271,13 +274,13 @@ class BarStore:
         return files
 
     def _query(self, sql: str, parts: pa.Table, parameters: list) -> pd.DataFrame:
-        if self._connection is None:
+        if not self._connection:
             with self._connecting:
-                if self._connection is None:
-                    self._connection = duckdb.connect()
+                if not self._connection:
+                    self._connection.append(duckdb.connect())
         bound = [value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in parameters]
         # A shared connection would hand one thread's rows to another; a cursor per call does not.
-        with self._connection.cursor() as cursor:
+        with self._connection[0].cursor() as cursor:
             return cursor.register("parts", parts).execute(sql, bound).df()
 
 

@@ -20,8 +20,8 @@ BASELINE_TITLES = {
     "multi_reference": "real training windows",
 }
 _USUAL = {
-    "window_mean": "on average in this window",
-    "training_median": "in the training median",
+    "window_mean": "over the whole window",
+    "training_median": "usually in training",
     "multi_reference": "in the training windows compared with",
 }
 VIEW_TITLES = {
@@ -52,8 +52,8 @@ def legend_sentence(method: str, target: str, *, block: int = 1, grouped: bool =
         )
     spread = {
         "cell": "",
-        "feature": " This method tells features apart but not bars: a row's value is spread over all of them.",
-        "bar": " This method tells bars apart but not features: a bar's value is spread over all of them.",
+        "feature": " This method tells features apart but not bars: a row's value is spread over all bars.",
+        "bar": " This method tells bars apart but not features: a bar's value is spread over all rows.",
         "block": " This method tells groups of features and stretches of bars apart: each value is spread "
         "evenly over its cells.",
     }[known.resolution]
@@ -99,7 +99,8 @@ def _stood(cause: Cause, baseline: str) -> str:
         return ""
     words = feature_words(cause.features[0])
     mean = "" if cause.first == cause.last else " on average"
-    return f"{words.state(cause.market)}{mean}, {words.write(cause.usual)} {_USUAL[baseline]}; "
+    usual = words.write(cause.usual) + ("%" if words.scale.said.startswith("%") else "")
+    return f"{words.state(cause.market)}{mean} ({usual} {_USUAL[baseline]}); "
 
 
 def _without(cause: Cause, target: str) -> str:

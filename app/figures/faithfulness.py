@@ -17,7 +17,7 @@ ORDERS = {
 
 
 def faithfulness_figure(
-    faithfulness: Faithfulness, *, target: str, title: str, dark: bool = False, height: int = 300
+    faithfulness: Faithfulness, *, target: str, title: str, dark: bool = False, height: int = 330
 ) -> go.Figure:
     """Probability of the class while cells are taken away or given back, most supportive first.
 
@@ -57,9 +57,8 @@ def faithfulness_figure(
             )  # fmt: skip
     apply_layout(figure, title, height)
     figure.update_layout(
-        showlegend=True, hovermode="x unified", margin={"t": 62},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.18, "yanchor": "bottom",
-                "traceorder": "reversed"},
+        showlegend=True, hovermode="x unified", margin={"t": 84},
+        legend={"orientation": "h", "x": 0, "y": 1.13, "yanchor": "bottom", "traceorder": "reversed"},
     )  # fmt: skip
     figure.update_annotations(font_size=12)
     unit = f"{faithfulness.unit}s"

@@ -1,0 +1,100 @@
+"""Why the model says what it says: which features at which bars, and whether that is true of the model."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import attribution_resources, controls, notices
+from app.attribution_choices import choose_ask, stop_others
+from app.attribution_importance import draw_importance
+from app.attribution_resources import Ask
+from app.attribution_trust import draw_check, draw_curves, draw_method, draw_trust
+from app.attribution_words import cause_sentence, legend_sentence
+from app.figures.theme import time_labels
+from app.jobs import await_result
+from app.review_controls import draw_chart
+from core.explain.attribution import METHODS, Attribution
+from core.explain.explanation import Check
+
+THIS, ALL = "This bar", "Over many bars"
+
+
+def view() -> None:
+    """The whole page; a choice in it leaves the strip alone."""
+    with notices.guard():
+        at, model = controls.moment(), controls.model_key()
+        this, every = st.tabs([THIS, ALL], key="attribution_tab", on_change="rerun")
+        if every.open:
+            with every, notices.guard():
+                draw_importance(model)
+        else:
+            with this:
+                draw_moment(choose_ask(model, at))
+        controls.write_url()
+
+
+def draw_moment(ask: Ask) -> None:
+    """The map as soon as it is there, then its check; what belongs together stays together."""
+    stop_others(ask)
+    words = st.empty()
+    work = attribution_resources.explain(ask)
+    attribution = await_result(ask.key("attribution"), f"Explaining: {METHODS[ask.method].title}", work)
+    if attribution is None:
+        return
+    words.markdown(
+        legend_sentence(
+            ask.method, ask.target, block=ask.block, grouped=ask.rows == "source", dark=controls.is_dark()
+        )
+    )
+    figure = attribution_resources.figure(ask, controls.palette(), controls.is_dark(), attribution)
+    st.plotly_chart(
+        figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),
+        alt=f"What spoke for {ask.target}: bars by features",
+    )  # fmt: skip
+    causes, trust = st.container(), st.container()
+    check = draw_check(ask, attribution)
+    with causes:
+        draw_causes(ask, attribution, check)
+    with trust:
+        draw_trust(ask, attribution, check)
+    if check is not None:
+        draw_curves(ask, check)
+    draw_method(ask)
+    draw_depth(ask)
+
+
+def draw_causes(ask: Ask, attribution: Attribution, check: Check | None) -> None:
+    """The strongest causes in market units, numbered as on the map."""
+    st.markdown(
+        "**The strongest causes, and what the model says without each**",
+        help="Numbered as on the map. P is the model's own probability before calibration; without a cause "
+        "means with its cells as in what is compared with.",
+    )
+    if check is None:
+        st.caption("As soon as each of them has been taken away once.")
+        return
+    window = attribution_resources.moment(ask.model, ask.series, ask.bar).window
+    labels = time_labels(window.ts, window.timeframe)
+    sentences = [cause_sentence(cause, labels, attribution) for cause in check.causes]
+    st.markdown("\n".join(f"{i}. {sentence}" for i, sentence in enumerate(sentences, start=1)))
+
+
+def draw_depth(ask: Ask) -> None:
+    """On demand: how deep in the model the case stands."""
+    depth = st.expander(
+        "How deep: each bar's part at every layer", on_change="rerun", key="attribution_depth"
+    )
+    if not depth.open:
+        return
+    with depth:
+        st.markdown(
+            "Every row adds up to the same change in log-odds. Further down, more of it has moved from the "
+            "bar where it was seen to the last bar, where the answer is read (layer conductance, Dhamdhere, "
+            "Sundararajan and Yan 2018)."
+        )
+        found = await_result(ask.key("depth"), "Looking into the layers", attribution_resources.conduct(ask))
+        if found is not None:
+            draw_chart(attribution_resources.depth(ask, controls.is_dark(), found), "depth")
+
+
+st.fragment(view)()

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from core.bundle import SHIPPED
+from core.calibration.task_confidence import SET_LEVELS
 from core.data.bars import one_column
 from core.models.confidence import SOURCES
 from core.training.bootstrap import BlockBootstrap, label_span
-from core.training.walk_forward_results import PLAN, SUMMARY, WalkForwardResult
+from core.training.walk_forward_results import PLAN, SUMMARY, WalkForwardResult, set_columns
 
 FOLDER = "walk_forward"
 REGIMES = ("Trending", "Ranging", "Volatile")
@@ -83,7 +84,9 @@ class ReviewRows:
     stated
         By name of `STATED`, (n,) in [0, 1]; NaN where a fold had too few rows to fit it.
     set_size, covered
-        (n,) of the conformal set; -1 and False where none was fitted.
+        (n,) of the conformal sets, by level; -1 and False where none was fitted.
+    position
+        (n,) place of each in the walk-forward's rows.
     """
 
     classes: tuple[str, ...]
@@ -95,8 +98,9 @@ class ReviewRows:
     probabilities: np.ndarray
     uncalibrated: np.ndarray
     stated: dict[str, np.ndarray]
-    set_size: np.ndarray
-    covered: np.ndarray
+    set_size: dict[float, np.ndarray]
+    covered: dict[float, np.ndarray]
+    position: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -113,14 +117,14 @@ class ReviewRows:
 
     def take(self, chosen: np.ndarray) -> ReviewRows:
         """The rows of a mask or index."""
-        kept = {
-            name: getattr(self, name)[chosen]
-            for name in self.__dataclass_fields__
-            if name not in ("classes", "stated")
-        }
-        return ReviewRows(
-            classes=self.classes, stated={name: v[chosen] for name, v in self.stated.items()}, **kept
-        )
+        kept: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            held = getattr(self, name)
+            if isinstance(held, dict):
+                kept[name] = {key: values[chosen] for key, values in held.items()}
+            elif name != "classes":
+                kept[name] = held[chosen]
+        return ReviewRows(classes=self.classes, **kept)
 
     def stating(self, name: str) -> ReviewRows:
         """The rows on which `name` states something."""
@@ -143,7 +147,8 @@ def list_reviews(home: Path, shipped: Path = SHIPPED.parent) -> dict[str, Path]:
 def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
     """Rows of a walk-forward that pass a filter, in time order; may be none."""
     classes = next(tuple(task.classes) for task in result.config.tasks if task.name == chosen.task)
-    rows = cast(pd.DataFrame, result.rows[mask_rows(result.rows, chosen)])
+    kept = mask_rows(result.rows, chosen)
+    rows = cast(pd.DataFrame, result.rows[kept])
     probabilities, uncalibrated = (read_distribution(rows, prefix, len(classes)) for prefix in ("p", "u"))
     call = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, int)
     stated = {
@@ -151,6 +156,7 @@ def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
         for name in STATED
         if name != "uncalibrated"
     }
+    sets = {level: set_columns(level) for level in SET_LEVELS if set_columns(level)[0] in rows}
     stated["uncalibrated"] = uncalibrated.max(axis=1, initial=0).clip(0, 1)
     found = ReviewRows(
         classes=classes,
@@ -162,8 +168,9 @@ def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
         probabilities=probabilities,
         uncalibrated=uncalibrated,
         stated=stated,
-        set_size=one_column(rows, "set_size").to_numpy(np.int64),
-        covered=one_column(rows, "covered").to_numpy(bool),
+        set_size={level: one_column(rows, size).to_numpy(np.int64) for level, (size, _) in sets.items()},
+        covered={level: one_column(rows, covered).to_numpy(bool) for level, (_, covered) in sets.items()},
+        position=np.flatnonzero(kept),
     )
     if chosen.called is not None:
         found = found.take(call == classes.index(chosen.called))

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from app.review import CALIBRATORS, STATED, ReviewRows
-from core.calibration.conformal import rolling_coverage
 from core.calibration.reliability import (
     Band,
     ReliabilityCurve,
@@ -58,8 +57,6 @@ class ThroughTime:
     ----------
     floor
         (K,) ECE that one perfect model in twenty exceeds, with the confidences of each window's fold.
-    coverage
-        (K,) share of conformal sets that held the truth; NaN where none were fitted.
     borders
         First time of each fold but the first.
     """
@@ -67,7 +64,6 @@ class ThroughTime:
     window: int
     rolling: RollingCalibration
     floor: np.ndarray
-    coverage: np.ndarray
     borders: list[np.datetime64]
 
 
@@ -98,21 +94,24 @@ def choose_window(n: int) -> int:
 
 
 def follow_calibration(rows: ReviewRows, name: str) -> ThroughTime:
-    """Rolling ECE and gap, their floor and the conformal sets' coverage; rows are in time order."""
+    """Rolling ECE and gap with their floor; rows are in time order."""
     n, window = len(rows), choose_window(len(rows))
     step = max(1, (n - window) // POINTS)
     stated = rows.stated[name]
     rolling = rolling_calibration(stated, rows.correct, rows.times, window, step)
-    folds, first = np.unique(rows.fold, return_index=True)
     limits = {}
-    for fold in folds:
+    for fold in np.unique(rows.fold):
         inside = np.sort(stated[rows.fold == fold])
         thinned = inside[np.linspace(0, inside.size - 1, window).round().astype(int)]
         limits[fold] = perfect_model_ece(thinned, n_draws=DRAWS).p95
     floor = np.array([limits[fold] for fold in rows.fold[rolling.last]])
-    fitted = rolling_coverage(rows.set_size >= 0, rows.times, window)[rolling.last]
-    coverage = np.where(fitted == 1, rolling_coverage(rows.covered, rows.times, window)[rolling.last], np.nan)
-    return ThroughTime(window, rolling, floor, coverage, list(rows.times[np.sort(first)][1:]))
+    return ThroughTime(window, rolling, floor, fold_borders(rows))
+
+
+def fold_borders(rows: ReviewRows) -> list[np.datetime64]:
+    """First time of each fold but the first, of rows in time order."""
+    _, first = np.unique(rows.fold, return_index=True)
+    return list(rows.times[np.sort(first)][1:])
 
 
 def score_errors(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> pd.DataFrame:

@@ -10,14 +10,29 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import controls, resources, review_resources
+from app import controls, resources, review_link, review_resources
 from app.panels import TITLES
 from app.review import REGIMES, STATED, RowFilter
+from app.review_link import ASKED_DAYS, EVERY, LEAST_LINE, LINE, MOST_LINE
 from app.review_resources import ReviewKey
+from core.calibration.task_confidence import SET_LEVEL
 from core.data.bars import one_column
 
 LEAST_ROWS = 30
-EVERY = "all"
+FILTERS = ("called", "instrument", "timeframe", "regime", "fold")
+SCORE_FILTERS = ("instrument", "timeframe", "regime")
+"""Those under which every forecaster can be scored on the same rows."""
+
+_LABELS = {
+    "called": ("Called", 130, "What the model called"),
+    "instrument": ("Instrument", 130, None),
+    "timeframe": ("Timeframe", 110, None),
+    "regime": (
+        "Market was", 130, "By the rule on bars up to the prediction alone, so known when it was made"
+    ),
+    "fold": ("Fold", 90, "Each fold is one training, scored on what came after it"),
+}  # fmt: skip
+"""Label, width in pixels and tooltip of each filter."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,8 @@ class Review:
 
 
 def choose_review() -> ReviewKey | None:
-    """The chosen walk-forward; None, and how to make one, where there is none."""
+    """The chosen walk-forward; None, and how to make one, where there is none. Reads the link first."""
+    review_link.read_link()
     found = review_resources.reviews()
     if not found:
         with st.container(border=True, key="no_walk_forward"):
@@ -43,10 +59,13 @@ def choose_review() -> ReviewKey | None:
                 "It shows its progress, can be stopped and goes on where it was. Reload when it is done."
             )
         return None
-    name = next(iter(found))
-    if len(found) > 1:
-        name = st.selectbox("Walk-forward", list(found), key="review", persist_state="session", width=260)
-    return found.get(str(name), next(iter(found.values())))
+    if st.session_state.get("review_walk", next(iter(found))) not in found:
+        del st.session_state["review_walk"]
+        st.caption(":material/link_off: The walk-forward of this link is not here; this is another.")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    name = st.selectbox("Walk-forward", list(found), key="review_walk", persist_state="session", width=260)
+    return found[name]
 
 
 def choose_task(tasks: Sequence[str]) -> str:
@@ -62,8 +81,8 @@ def choose_task(tasks: Sequence[str]) -> str:
     return st.selectbox("Task", tasks, key="review_task", format_func=title_of, on_change=follow, width=130)
 
 
-def choose_rows() -> Review | None:
-    """Filters in one row; None where nothing is left to review, after saying so."""
+def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
+    """Filters out of `FILTERS` in one row; None where nothing is left to review, after saying so."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         key = choose_review()
         if key is None:
@@ -71,24 +90,22 @@ def choose_rows() -> Review | None:
         result = review_resources.result(key)
         task = choose_task([task.name for task in result.config.tasks])
         classes = next(list(t.classes) for t in result.config.tasks if t.name == task)
-        called = _pick("Called", classes, f"review_called_{task}", 130, "What the model called")
-        instrument = _pick(
-            "Instrument", _names(one_column(result.rows, "instrument")), "review_instrument", 130
-        )
-        timeframes = _names(one_column(result.rows, "timeframe"))
-        timeframe = _pick("Timeframe", timeframes, "review_timeframe", 110) if len(timeframes) > 1 else None
-        regime = _pick(
-            "Market was", list(REGIMES), "review_regime", 130,
-            "By the rule on bars up to the prediction alone, so known when it was made",
-        )  # fmt: skip
-        folds = [str(fold.index) for fold in result.folds]
-        fold = _pick(
-            "Fold", folds, "review_fold", 90, "Each fold is one training, scored on what came after it"
-        )
-        start, end = _period(one_column(result.rows, "ts"))
-    chosen = RowFilter(
-        task, called, instrument, timeframe, regime, start, end, None if fold is None else int(fold)
-    )
+        options = {
+            "called": classes,
+            "instrument": _names(one_column(result.rows, "instrument")),
+            "timeframe": _names(one_column(result.rows, "timeframe")),
+            "regime": list(REGIMES),
+            "fold": [str(fold.index) for fold in result.folds],
+        }
+        picked = {
+            name: _pick(name, options[name])
+            for name in filters
+            if name != "timeframe" or len(options["timeframe"]) > 1
+        }
+        days = _period(one_column(result.rows, "ts"))
+    review_link.write_link(days)
+    fold = picked.pop("fold", None)
+    chosen = RowFilter(task, **picked, start=days[0], end=days[1], fold=None if fold is None else int(fold))
     count = len(review_resources.rows(key, chosen))
     if count < LEAST_ROWS:
         st.info(
@@ -109,10 +126,36 @@ def choose_source(review: Review) -> str | None:
         "Elkan 2002), temperature (Guo et al. 2017). The four sources are not probabilities: alone they need "
         "not lie on the diagonal.",
     )  # fmt: skip
+    review_link.write_link()
     if len(review_resources.stating(review.key, review.chosen, source)) < LEAST_ROWS:
         st.info("This confidence could not be fitted on these folds: too few bars held back for it.")
         return None
     return source
+
+
+def choose_line() -> int:
+    """The whole percent above which one acts; may stand in a fragment."""
+    st.session_state.setdefault("review_line", LINE)
+    percent = st.slider(
+        "Act only above this confidence", LEAST_LINE, MOST_LINE, step=1, format="%d%%", key="review_line",
+        persist_state="session", help="A confidence of exactly this much counts as above.",
+    )  # fmt: skip
+    review_link.write_link()
+    return percent
+
+
+def choose_level(levels: Sequence[float]) -> float:
+    """How often a prediction set is to hold what happens; may stand in a fragment."""
+    if st.session_state.get("review_level") not in levels:
+        st.session_state["review_level"] = SET_LEVEL
+    level = st.segmented_control(
+        "Sets promise to hold what happens", levels, key="review_level", persist_state="session",
+        format_func=lambda level: f"{100 * level:g}%", required=True,
+        help="Split conformal prediction (Vovk et al. 2005; Sadinle et al. 2019): a set names every class "
+        "that cannot be ruled out at this level.",
+    )  # fmt: skip
+    review_link.write_link()
+    return SET_LEVEL if level is None else float(level)
 
 
 def title_of(task: str) -> str:
@@ -138,7 +181,9 @@ def offer_csv(table: pd.DataFrame, name: str) -> None:
     )  # fmt: skip
 
 
-def _pick(label: str, options: list[str], key: str, width: int, about: str | None = None) -> str | None:
+def _pick(name: str, options: list[str]) -> str | None:
+    label, width, about = _LABELS[name]
+    key = f"review_{name}"
     if st.session_state.get(key, EVERY) not in (EVERY, *options):
         st.session_state[key] = EVERY
     picked = st.selectbox(label, [EVERY, *options], key=key, persist_state="session", width=width, help=about)
@@ -151,11 +196,18 @@ def _names(column: pd.Series) -> list[str]:
 
 def _period(times: pd.Series) -> tuple[str | None, str | None]:
     first, last = times.min().date(), times.max().date()
+    key = f"review_period_{first}_{last}"
+    asked = st.session_state.pop(ASKED_DAYS, None)
+    if asked is not None or key not in st.session_state:
+        start, end = asked or (None, None)
+        start, end = (day if day and first <= day <= last else None for day in (start, end))
+        st.session_state[key] = (start or first, max(end or last, start or first))
     picked = st.date_input(
-        "Period", value=(first, last), min_value=first, max_value=last, key=f"review_period_{first}_{last}",
-        persist_state="session", width=230, format="YYYY-MM-DD",
+        "Period", min_value=first, max_value=last, key=key, persist_state="session", width=230,
+        format="YYYY-MM-DD",
     )  # fmt: skip
     days = list(np.atleast_1d(np.asarray(picked, dtype=object)))
-    if len(days) != 2 or (days[0] <= first and days[1] >= last):
+    if len(days) != 2:
         return None, None
-    return days[0].isoformat(), days[1].isoformat()
+    start, end = days
+    return None if start <= first else start.isoformat(), None if end >= last else end.isoformat()

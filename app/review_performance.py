@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app.review import RowFilter, mask_rows
+from core.data.bars import one_column
 from core.training.walk_forward_results import FoldRecord, WalkForwardResult
+from core.training.walk_forward_summary import summarise
 
 MODEL = "the model"
+RESAMPLES = 400
 BASELINES = {
     "prior": "always the usual shares",
     "persistence": "as it is now, so it stays",
@@ -70,6 +74,26 @@ def tabulate_scores(entry: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
+def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
+    """Scores of the model and every baseline on the rows that pass a filter.
+
+    Returns
+    -------
+    dict
+        One task's entry of `core.training.walk_forward_summary.summarise`, its intervals from `RESAMPLES`.
+    """
+    # Baselines stand in the order of the model's rows, fold by fold, so one mask serves them all.
+    mine = np.asarray(result.rows["task"] == chosen.task)
+    kept = mask_rows(result.rows, chosen)[mine]
+    others = result.baselines.loc[np.asarray(result.baselines["task"] == chosen.task)]
+    names = one_column(others, "baseline").to_numpy(object)
+    parts = [others.loc[names == name].loc[kept] for name in dict.fromkeys(names)]
+    task = next(task for task in result.config.tasks if task.name == chosen.task)
+    config = result.config.model_copy(update={"tasks": [task]})
+    rows = result.rows.loc[mine].loc[kept]
+    return summarise(rows, pd.concat(parts), config, resamples=RESAMPLES, whole=False)[chosen.task]
+
+
 def verdict(low: float, high: float) -> str:
     """In words what the interval of (model - baseline) log-loss says."""
     if high < 0:
@@ -99,9 +123,9 @@ def tabulate_targets(summary: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def balance_labels(result: WalkForwardResult, task: str) -> pd.DataFrame:
-    """Share of each class among the test labels: folds in rows, classes in columns, and ``rows``."""
-    mine = np.asarray(result.rows["task"] == task) & (np.asarray(result.rows["label"]) >= 0)
+def balance_labels(result: WalkForwardResult, chosen: RowFilter) -> pd.DataFrame:
+    """Share of each class among the chosen test labels: folds in rows, classes in columns, and ``rows``."""
+    task, mine = chosen.task, mask_rows(result.rows, chosen)
     kept, folds = np.asarray(result.rows["label"])[mine].astype(int), np.asarray(result.rows["fold"])[mine]
     classes = next(t.classes for t in result.config.tasks if t.name == task)
     lines = {}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import review_calibration, review_selective
+from app import review_calibration, review_performance, review_selective, review_sets
 from app.figures.reliability import (
     calibrators_figure,
     histogram_figure,
@@ -21,11 +22,11 @@ from app.figures.reliability import (
     through_time_figure,
 )
 from app.figures.selective import risk_figure
+from app.figures.sets import sets_figure
 from app.review import ReviewRows, RowFilter, list_reviews, resample_blocks, take_rows
 from app.review_acting import Acting, count_acting
 from app.review_calibration import ThroughTime
 from core.bundle import SHIPPED
-from core.calibration.task_confidence import SET_LEVEL
 from core.data.store import home_folder
 from core.training.bootstrap import BlockBootstrap
 from core.training.walk_forward_results import SUMMARY, WalkForwardResult, load_walk_forward
@@ -123,7 +124,38 @@ def through_time(key: ReviewKey, chosen: RowFilter, source: str) -> ThroughTime:
 @st.cache_resource(max_entries=48, show_spinner=False)
 def through_time_chart(key: ReviewKey, chosen: RowFilter, source: str, dark: bool) -> go.Figure:
     """The same, drawn."""
-    return through_time_figure(through_time(key, chosen, source), level=SET_LEVEL, dark=dark)
+    return through_time_figure(through_time(key, chosen, source), dark=dark)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Following the sets")
+def following(key: ReviewKey, task: str, level: float) -> review_sets.FollowingSets:
+    """Sets whose threshold follows the outcomes, of all rows of a task."""
+    return review_sets.follow_outcomes(result(key), task, level)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def sets_chart(key: ReviewKey, chosen: RowFilter, level: float, dark: bool) -> go.Figure:
+    """Coverage and size of the prediction sets through time."""
+    found = review_sets.follow_sets(rows(key, chosen), following(key, chosen.task, level), level)
+    return sets_figure(found, dark=dark)
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def sets_sentence(key: ReviewKey, chosen: RowFilter, level: float) -> str:
+    """What the sets promised and held."""
+    found = rows(key, chosen)
+    return review_sets.sets_sentence(
+        found, following(key, chosen.task, level), level, _blocks(key, chosen, found)
+    )
+
+
+@st.cache_data(max_entries=24, show_spinner="Scoring these rows")
+def scores(key: ReviewKey, chosen: RowFilter) -> dict[str, Any]:
+    """Scores of everyone on the rows that pass the filter, as a walk-forward's summary has them."""
+    found = result(key)
+    if chosen == RowFilter(chosen.task):
+        return found.summary[chosen.task]
+    return review_performance.score_rows(found, chosen)
 
 
 @st.cache_data(max_entries=48, show_spinner="Measuring")
@@ -151,3 +183,8 @@ def left_out(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """What each source adds."""
     found = rows(key, chosen)
     return review_selective.leave_out(found, result(key).folds, chosen.task, _blocks(key, chosen, found))
+
+
+def missing_mixes(key: ReviewKey, chosen: RowFilter) -> str | None:
+    """Why the learned mix cannot be shown without each source; None where it can."""
+    return review_selective.missing_mixes(rows(key, chosen), result(key).folds, chosen.task)

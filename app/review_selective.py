@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse
-from scipy.special import expit
 
 from app.review import STATED, ReviewRows
+from core.calibration.mix import LearnedMix
 from core.models.confidence import RAW_WEIGHTS, SOURCES
 from core.training.bootstrap import BlockBootstrap, interval
 from core.training.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
@@ -96,13 +96,12 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
     -------
     DataFrame
         Index: the four sources; for each of ``raw`` (the sum of the other three with its weights scaled
-        back to 1) and ``mix`` (the fold's learned weights, the source held at its mean in the fold)
-        ``_value``, ``_low``, ``_high``. ``mix`` is NaN where a fold has none. The mix cannot be fitted anew
-        here: the rows it was fitted on are not kept with the results.
+        back to 1) and ``mix`` (fitted again without the source, on the bars each fold held back)
+        ``_value``, ``_low``, ``_high``. ``mix`` is NaN where a fold keeps no such mixes, see `missing_mixes`.
     """
     correct, sources = rows.correct, rows.sources
     weights = np.array(RAW_WEIGHTS)
-    whole = {"raw": sources @ weights, "mix": _apply_mix(rows, folds, task, None)}
+    whole = {"raw": sources @ weights, "mix": _apply_mix(rows, folds, task, "all")}
     draws = {
         kind: draw_areas(stated, correct, bootstrap)
         for kind, stated in whole.items()
@@ -117,10 +116,10 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
         others = np.delete(weights, i)
         without = {
             "raw": np.delete(sources, i, axis=1) @ (others / others.sum()),
-            "mix": _apply_mix(rows, folds, task, i),
+            "mix": _apply_mix(rows, folds, task, source),
         }
         for kind, drawn in draws.items():
-            left = without[kind]
+            left = without[kind].clip(0, 1)
             value = selective_areas(left, correct)[0] - selective_areas(whole[kind].clip(0, 1), correct)[0]
             found = interval(value, draw_areas(left, correct, bootstrap) - drawn)
             table.loc[source, [f"{kind}_{p}" for p in ("value", "low", "high")]] = (
@@ -131,17 +130,26 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
     return table
 
 
-def _apply_mix(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, held: int | None) -> np.ndarray:
+def missing_mixes(rows: ReviewRows, folds: Sequence[FoldRecord], task: str) -> str | None:
+    """Why the learned mix cannot be shown without each source; None where it can."""
+    shown = [fold for fold in folds if (rows.fold == fold.index).any()]
+    if any(fold.confidence.get(task) is None for fold in shown):
+        return "Some folds held back too few bars to fit a learned mix: choose the others by Fold."
+    if any(task not in fold.mixes for fold in shown):
+        return (
+            "This walk-forward was run before mixes without each source were kept: run it again to see what "
+            "each adds to the learned mix."
+        )
+    return None
+
+
+def _apply_mix(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, name: str) -> np.ndarray:
+    """(n,) what each fold's mix called `name` states; NaN where it keeps none."""
     stated = np.full(len(rows), np.nan)
     for fold in folds:
-        inside = rows.fold == fold.index
-        fitted = fold.confidence.get(task)
-        if fitted is None or not inside.any():
-            continue
-        sources = rows.sources[inside]
-        if held is not None:
-            sources[:, held] = sources[:, held].mean()
-        stated[inside] = expit(sources @ np.array(fitted["mix"]["weights"]) + fitted["mix"]["intercept"])
+        inside, kept = rows.fold == fold.index, fold.mixes.get(task, {}).get(name)
+        if kept is not None and inside.any():
+            stated[inside] = LearnedMix.from_dict(kept).apply(rows.sources[inside])
     return stated
 
 

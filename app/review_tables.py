@@ -39,6 +39,19 @@ def errors_table(errors: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFram
     return pd.DataFrame(lines)
 
 
+def sets_table(counted: pd.DataFrame, classes: int) -> pd.DataFrame:
+    """`count_sets` to read."""
+    words = {1: "one class", classes: "every class: nothing ruled out"}
+    return pd.DataFrame(
+        {
+            "the set held": [words.get(int(k), f"{k} classes") for k in counted["classes"]],
+            "how often": [f"{100 * v:.1f}%" for v in counted["share"]],
+            "held what happened": [f"{100 * v:.1f}%" for v in counted["held"]],
+            "n": [f"{int(v):,}" for v in counted["sets"]],
+        }
+    )
+
+
 def compared_table(compared: pd.DataFrame) -> pd.DataFrame:
     """`compare_stated` to read."""
     return pd.DataFrame(
@@ -86,14 +99,23 @@ def left_out_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out_sentence(table: pd.DataFrame) -> str:
-    """Which sources help the sum of four, by intervals that exclude zero."""
-    helping = [STATED[str(n)] for n, line in table.to_dict("index").items() if line["raw_low"] > 0]
-    harming = [STATED[str(n)] for n, line in table.to_dict("index").items() if line["raw_high"] < 0]
-    if not helping and not harming:
-        return "**No source is shown to add to the sum of four, or to take from it.**"
-    parts = [f"{', '.join(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
-    parts += [f"{', '.join(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
-    return f"**In the sum of four, {'; '.join(parts)}**; for the others neither is shown."
+    """Which sources help the sum of four and the learned mix, by intervals that exclude zero."""
+    parts = []
+    for kind, name in (("raw", "sum of four"), ("mix", "learned mix")):
+        if not np.isfinite(table[f"{kind}_value"].to_numpy(float)).any():
+            continue
+        lines = table.to_dict("index").items()
+        helping = [STATED[str(n)] for n, line in lines if line[f"{kind}_low"] > 0]
+        harming = [STATED[str(n)] for n, line in lines if line[f"{kind}_high"] < 0]
+        said = [f"{_listed(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
+        said += [f"{_listed(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
+        parts.append(f"in the {name} {'; '.join(said) or 'no source is shown to help or to harm'}")
+    sentence = ", ".join(parts)
+    return f"**{sentence[:1].upper()}{sentence[1:]}.** Of what is not named neither is shown."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def rolling_share(acted: np.ndarray, correct: np.ndarray, last: np.ndarray, window: int) -> np.ndarray:

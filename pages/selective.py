@@ -48,9 +48,11 @@ def draw_left_out(review: Review) -> None:
     st.markdown(
         left_out_sentence(table),
         help="Paired block-bootstrap on the same rows. Sum: the other three weights scaled back to 1. "
-        "Learned mix: the source held at its fold's mean; the mix is not fitted anew, since the rows it was "
-        "fitted on are not kept with the results.",
+        "Learned mix: fitted again without the source, on the bars each fold held back.",
     )
+    missing = review_resources.missing_mixes(review.key, review.chosen)
+    if missing:
+        st.caption(missing)
     left, right = st.columns(2, gap="medium")
     with left:
         draw_chart(leave_out_figure(table, dark=controls.is_dark()), "left_out")

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.stated import finish, stated_label, stated_line
+from app.figures.stated import finish, mark_folds, stated_label, stated_line
 from app.figures.theme import GREY, ink
 from app.review_calibration import Reliability, ThroughTime
 from core.calibration.reliability import ReliabilityCurve
@@ -120,16 +120,15 @@ def histogram_figure(
     return figure
 
 
-def through_time_figure(found: ThroughTime, *, level: float, dark: bool, height: int = 520) -> go.Figure:
-    """Rolling calibration error with its floor, the mean gap, and the sets' coverage; folds marked."""
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
+def through_time_figure(found: ThroughTime, *, dark: bool, height: int = 400) -> go.Figure:
+    """Rolling calibration error with its floor, and the mean gap; folds marked."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     times, thick = found.rolling.time, {"color": ink(dark), "width": 2.4}
     limit = {"color": GREY, "width": 1.4, "dash": "dash"}
     lines = (
         (1, found.rolling.ece, thick, "error (rolling ECE)"),
         (1, found.floor, limit, "a perfect model stays under this, 95%"),
         (2, found.rolling.gap, thick, "stated less true: above 0 is too sure"),
-        (3, found.coverage, thick, "sets that held the truth"),
     )
     for row, values, line, label in lines:
         figure.add_scatter(
@@ -137,16 +136,14 @@ def through_time_figure(found: ThroughTime, *, level: float, dark: bool, height:
             hovertemplate="%{x|%Y-%m-%d}: %{y:.1%}<extra>" + label + "</extra>", row=row, col=1,
         )  # fmt: skip
     figure.add_hline(y=0, line=limit, row=2, col=1)  # type: ignore[arg-type]
-    figure.add_hline(y=level, line=limit, row=3, col=1)  # type: ignore[arg-type]
-    for border in found.borders:
-        figure.add_vline(x=str(border), line={"color": GREY, "width": 1, "dash": "dot"})
+    mark_folds(figure, found.borders)
     title = f"Through time, over the last {found.window:,} predictions each; dotted uprights begin a fold"
     finish(figure, title, height)
     figure.update_yaxes(tickformat=".0%", nticks=5)
-    for row, label in ((1, "error"), (2, "too sure by"), (3, "truth in set")):
+    for row, label in ((1, "error"), (2, "too sure by")):
         figure.update_yaxes(title_text=label, row=row, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
-    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=3, col=1)
+    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=2, col=1)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,12 @@ def mark_line(figure: go.Figure, at: float, dark: bool, *, axis: str = "x", wher
     else:
         marked.add_hline(y=at, line=line, row=where, col="all")
     return marked
+
+
+def mark_folds(figure: go.Figure, borders: Sequence[np.datetime64]) -> None:
+    """A dotted upright where each fold begins."""
+    for border in borders:
+        figure.add_vline(x=str(border), line={"color": GREY, "width": 1, "dash": "dot"})
 
 
 def finish(figure: go.Figure, title: str, height: int, *, legend: bool = True, top: int = 78) -> go.Figure:

@@ -22,13 +22,23 @@ HIT_THRESHOLDS = (0.0, 0.4, 0.5, 0.6)
 _RANKED = ("smooth_ece", "aurc", "excess_aurc")
 
 
-def summarise(rows: pd.DataFrame, baselines: pd.DataFrame, config: Config) -> dict[str, Any]:
+def summarise(
+    rows: pd.DataFrame,
+    baselines: pd.DataFrame,
+    config: Config,
+    resamples: int = RESAMPLES,
+    whole: bool = True,
+) -> dict[str, Any]:
     """Scores of every task.
 
     Parameters
     ----------
     rows, baselines
         As in `core.training.walk_forward_results.WalkForwardResult`; `baselines` must hold ``prior``.
+    resamples
+        Of the block bootstrap.
+    whole
+        False leaves out what takes longest: intervals of the ranked scores and ``wholly_ahead``.
 
     Returns
     -------
@@ -52,16 +62,14 @@ def summarise(rows: pd.DataFrame, baselines: pd.DataFrame, config: Config) -> di
         every = np.ones(len(mine), dtype=bool)
         entry: dict[str, Any] = {
             "classes": list(task.classes),
-            "folds": [
-                _score(mine, forecasts, folds == k, task, ranked=False) for k in np.unique(rows["fold"])
-            ],
-            "pooled": _score(mine, forecasts, every, task, ranked=True),
+            "folds": [_score(mine, forecasts, folds == k, task, resamples) for k in np.unique(rows["fold"])],
+            "pooled": _score(mine, forecasts, every, task, resamples, ranked=whole),
         }
-        if task.label == "regime":
+        if task.label == "regime" and whole:
             ahead = mine.assign(label=mine["label_ahead"])
             # Such a label reaches further than the row's own, and so must the bootstrap's blocks.
             stretch = config.labels.regime_window / config.labels.regime_lead
-            entry["wholly_ahead"] = _score(ahead, forecasts, every, task, ranked=False, stretch=stretch)
+            entry["wholly_ahead"] = _score(ahead, forecasts, every, task, resamples, stretch=stretch)
         summary[task.name] = entry
     return summary
 
@@ -87,7 +95,8 @@ def _score(
     forecasts: dict[str, np.ndarray],
     chosen: np.ndarray,
     task: TaskConfig,
-    ranked: bool,
+    resamples: int,
+    ranked: bool = False,
     stretch: float = 1.0,
 ) -> dict[str, Any] | None:
     chosen = chosen & np.asarray(rows["label"] >= 0)
@@ -104,7 +113,7 @@ def _score(
     confidence = np.where(np.isfinite(confidence), confidence, model.max(axis=1)).clip(0, 1)
     losses = log_losses(model, labels)
     span = label_span(times, rows["label_end"].to_numpy("datetime64[us]"))
-    bootstrap = BlockBootstrap.over(times, block_length(times, math.ceil(stretch * span), losses), RESAMPLES)
+    bootstrap = BlockBootstrap.over(times, block_length(times, math.ceil(stretch * span), losses), resamples)
 
     def scores(probabilities: np.ndarray, stated: np.ndarray | None, rank: bool = False) -> dict[str, Any]:
         arguments = probabilities, labels, prior, stated

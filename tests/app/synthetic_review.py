@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
+from core.calibration.conformal import ConformalSets
+from core.calibration.task_confidence import SET_LEVELS
 from core.data.segments import SegmentBorders
 from core.models.confidence import RAW_WEIGHTS
 from core.training.walk_forward_results import (
@@ -15,10 +17,12 @@ from core.training.walk_forward_results import (
     FORMAT_VERSION,
     KEY_COLUMNS,
     PLAN,
+    SOURCE_COLUMNS,
     SUMMARY,
     FoldRecord,
     WalkForwardResult,
     load_walk_forward,
+    set_columns,
     write_fold,
     write_json,
 )
@@ -61,9 +65,13 @@ def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str,
                 "mix": expit(sources @ np.array([0, 0, 0, 4.0]) - 2), "temperature": sure, "platt": sure,
                 "isotonic": np.round(sure, 1), "confidence": sure,
             }  # fmt: skip
-            members = truth >= 0.15
-            rest = {
-                "set_size": members.sum(axis=1).astype(np.int8), "covered": members[np.arange(bars), label],
+            sets = {}
+            for level in SET_LEVELS:
+                members = ConformalSets.fit(truth, label, level).apply(truth)
+                size, covered = set_columns(level)
+                sets[size] = members.sum(axis=1).astype(np.int8)
+                sets[covered] = members[np.arange(bars), label]
+            rest = sets | {
                 "distance": np.float32(1), "out_of_distribution": False,
                 "regime_now": (np.arange(bars) % 3).astype(np.int8), "label_ahead": np.int8(-1),
             }  # fmt: skip
@@ -95,7 +103,12 @@ def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0
         "data": "synthetic",
         "borders": [border.to_dict() for border in borders], "fingerprint": "synthetic",
     }  # fmt: skip
-    mix = {"mix": {"weights": [0.0, 0.0, 0.0, 4.0], "intercept": -2.0}}
+    mixes = {
+        "all": {"weights": [0.0, 0.0, 0.0, 4.0], "intercept": -2.0},
+        # Attention alone varies by itself once the informative source is gone.
+        "mc_dropout": {"weights": [1.0, 0.0, 0.0, 0.0], "intercept": 0.0},
+    }
+    mixes = {name: mixes.get(name, mixes["all"]) | {"aurc": 0.5} for name in ("all", *SOURCE_COLUMNS)}
     for k, border in enumerate(borders):
         mine = rows[rows["fold"] == k]
         losses = np.linspace(1.1, 1.0, 4)
@@ -104,9 +117,9 @@ def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0
         }
         record = FoldRecord(
             index=k, borders=border, rows={t.name: int((mine["task"] == t.name).sum()) for t in config.tasks},
-            audit={}, skipped={}, suspicious={}, confidence={t.name: mix for t in config.tasks}, best_epoch=1,
+            audit={}, skipped={}, suspicious={}, confidence={t.name: {} for t in config.tasks}, best_epoch=1,
             seconds=1.0, history=pd.DataFrame({"epoch": range(4), **history}), importance=pd.DataFrame(),
-            baselines={t.name: {} for t in config.tasks},
+            baselines={t.name: {} for t in config.tasks}, mixes={t.name: mixes for t in config.tasks},
         )  # fmt: skip
         write_fold(folder, record, mine, baselines[baselines["fold"] == k])
     write_json(folder / PLAN, plan)

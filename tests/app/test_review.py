@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from app.figures.performance import confusion_figure, folds_figure, learning_figure, scores_figure
 from app.figures.reliability import calibrators_figure, histogram_figure, reliability_figure
 from app.figures.selective import leave_out_figure, risk_figure
 from app.figures.stated import mark_line
-from app.review import REGIMES, STATED, RowFilter, list_reviews, resample_blocks, take_rows
+from app.review import REGIMES, STATED, RowFilter, list_reviews, mask_rows, resample_blocks, take_rows
 from app.review_acting import acting_sentence, count_acting
 from app.review_calibration import (
     compare_calibrators,
@@ -23,9 +24,16 @@ from app.review_calibration import (
     measure_reliability,
     score_errors,
 )
-from app.review_performance import MODEL, balance_labels, follow_learning, tabulate_scores, tabulate_targets
-from app.review_selective import leave_out, score_areas, trace_risk
-from app.review_tables import rolling_share, scores_table, with_interval
+from app.review_performance import (
+    MODEL,
+    balance_labels,
+    follow_learning,
+    score_rows,
+    tabulate_scores,
+    tabulate_targets,
+)
+from app.review_selective import leave_out, missing_mixes, score_areas, trace_risk
+from app.review_tables import left_out_sentence, rolling_share, scores_table, with_interval
 from tests.app.synthetic_review import write_synthetic
 
 
@@ -151,6 +159,49 @@ def test_the_informative_source_is_the_one_that_helps(result, rows, blocks) -> N
     assert table.loc["attention", "raw_value"] < table.loc["mc_dropout", "raw_value"]
     assert np.allclose(table.loc["attention", ["mix_value"]].astype(float), 0, atol=1e-9)
     assert len(leave_out_figure(table, dark=False).data) == 2
+    assert missing_mixes(rows, result.folds, "direction") is None
+    assert "In the sum of four steadiness under dropout helps" in left_out_sentence(table)
+
+
+def test_results_without_refitted_mixes_say_so_and_still_show_the_sum(result, rows, blocks) -> None:
+    old = [dataclasses.replace(fold, mixes={}) for fold in result.folds]
+    table = leave_out(rows, old, "direction", blocks)
+    assert table["mix_value"].isna().all()
+    assert table["raw_value"].notna().all()
+    assert "run it again" in (missing_mixes(rows, old, "direction") or "")
+    assert "learned mix" not in left_out_sentence(table)
+    unfitted = [dataclasses.replace(fold, confidence={"direction": None}) for fold in result.folds]
+    assert "too few bars" in (missing_mixes(rows, unfitted, "direction") or "")
+    assert np.isnan(np.asarray(leave_out_figure(table, dark=True).data[1].x, float)).all()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        RowFilter("direction", instrument="AAA"),
+        RowFilter("volatility", start="2016-01-01", end="2016-12-31"),
+        RowFilter("regime", regime="Trending", timeframe="1d"),
+    ],
+)
+def test_scores_of_chosen_rows_are_those_of_scikit_learn_on_the_same_rows(result, chosen) -> None:
+    entry = score_rows(result, chosen)
+    kept = mask_rows(result.rows, chosen)
+    rows = result.rows[kept]
+    assert entry["pooled"]["rows"] == kept.sum()
+    keys = pd.MultiIndex.from_frame(rows[["instrument", "ts"]].astype(str))
+    every = {"the model": rows, **dict(list(result.baselines.groupby("baseline", observed=True)))}
+    for name, table in every.items():
+        table = table[(table["task"] == chosen.task).to_numpy()]
+        mine = pd.MultiIndex.from_frame(table[["instrument", "ts"]].astype(str)).isin(keys)
+        stated = table.loc[mine, ["p_0", "p_1", "p_2"]].to_numpy(float)
+        expected = log_loss(rows["label"], stated / stated.sum(axis=1, keepdims=True), labels=[0, 1, 2])
+        scores = entry["pooled"]["model"] if name == "the model" else entry["pooled"]["baselines"][name]
+        assert scores["log_loss"]["value"] == pytest.approx(expected, abs=1e-6)
+        assert scores["log_loss"]["low"] - 1e-9 <= expected <= scores["log_loss"]["high"] + 1e-9
+    model = entry["pooled"]["model"]["log_loss"]
+    assert model["low"] < model["value"] < model["high"]
+    assert len(tabulate_scores(entry["pooled"])) == 1 + len(entry["pooled"]["baselines"])
+    assert balance_labels(result, chosen)["rows"].sum() == kept.sum()
 
 
 def test_areas_rank_knowledge_above_noise(rows, blocks) -> None:
@@ -180,13 +231,8 @@ def test_what_states_nothing_is_left_out_and_never_drawn_as_zero(rows) -> None:
 def test_windows_through_time_carry_a_floor_and_every_border(rows) -> None:
     found = follow_calibration(rows, "confidence")
     assert len(found.borders) == 1
-    assert found.floor.shape == found.rolling.ece.shape == found.coverage.shape
+    assert found.floor.shape == found.rolling.ece.shape
     assert (found.rolling.ece < found.floor).mean() > 0.7
-    assert np.isfinite(found.coverage).all()
-    unfitted = dataclasses.replace(rows, set_size=np.where(rows.fold == 0, -1, rows.set_size))
-    coverage = follow_calibration(unfitted, "confidence").coverage
-    assert np.isnan(coverage[0])
-    assert np.isfinite(coverage[-1])
 
 
 def test_rolling_shares_equal_a_plain_loop() -> None:
@@ -220,7 +266,7 @@ def test_performance_tables_say_met_better_and_worse(result) -> None:
     targets = tabulate_targets(result.summary).set_index("what")
     measured = result.summary["direction"]["pooled"]["model"]["accuracy"]["value"]
     assert targets.loc["Direction: share right", "verdict"] == ("met" if measured > 0.65 else "not met")
-    balance = balance_labels(result, "regime")
+    balance = balance_labels(result, RowFilter("regime"))
     np.testing.assert_allclose(balance.drop(columns="rows").sum(axis=1), 1)
     learned = follow_learning(result.folds, "volatility")
     assert learned["kept"].sum() == len(result.folds)
@@ -260,5 +306,5 @@ def _rows(stated: np.ndarray, right: np.ndarray):
     return ReviewRows(
         classes=("A", "B"), times=times, ends=times, fold=np.zeros(n, int), labels=np.where(right, 0, 1),
         call=np.zeros(n, int), probabilities=probabilities, uncalibrated=probabilities,
-        stated=dict.fromkeys(STATED, stated), set_size=np.full(n, -1), covered=np.zeros(n, bool),
+        stated=dict.fromkeys(STATED, stated), set_size={}, covered={}, position=np.arange(n),
     )  # fmt: skip

@@ -1,0 +1,150 @@
+"""Whether prediction sets hold what happened as often as they promise, and how little they rule out.
+
+Shape legend: n rows, K windows, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from app.review import ReviewRows, RowFilter, mask_rows, read_distribution
+from app.review_calibration import POINTS, choose_window, fold_borders
+from core.calibration.conformal import rolling_coverage, rolling_sets
+from core.data.bars import one_column
+from core.data.timeframe import duration
+from core.training.bootstrap import BlockBootstrap, mean_interval
+from core.training.walk_forward_results import WalkForwardResult
+
+FOLLOWED = 500
+"""Outcomes that the threshold of the following sets looks back on."""
+
+
+@dataclass(frozen=True)
+class FollowingSets:
+    """Sets of one task whose threshold follows the last outcomes known, fold by fold.
+
+    `position` (n,), ascending, is the place of each in the walk-forward's rows; `size` and `covered` (n,).
+    """
+
+    position: np.ndarray
+    size: np.ndarray
+    covered: np.ndarray
+
+    def of(self, rows: ReviewRows) -> tuple[np.ndarray, np.ndarray]:
+        """Size and coverage of `rows`."""
+        place = np.searchsorted(self.position, rows.position)
+        return self.size[place], self.covered[place]
+
+
+@dataclass(frozen=True)
+class SetsThroughTime:
+    """Trailing windows of `window` rows, oldest first; NaN where a window has rows without a set.
+
+    Attributes
+    ----------
+    time
+        (K,) of each window's last row.
+    held, following
+        (K,) share of sets that held what happened, by the threshold of the calibrate segment and by the one
+        that follows.
+    size, following_size
+        (K,) classes in a set, mean.
+    """
+
+    level: float
+    window: int
+    classes: int
+    time: np.ndarray
+    held: np.ndarray
+    following: np.ndarray
+    size: np.ndarray
+    following_size: np.ndarray
+    borders: list[np.datetime64]
+
+
+def follow_outcomes(result: WalkForwardResult, task: str, level: float) -> FollowingSets:
+    """Sets at `level` from the last `FOLLOWED` outcomes known when each was made, of all series of a fold.
+
+    A fold begins without outcomes, and its first sets hold every class.
+    """
+    classes = len(next(t.classes for t in result.config.tasks if t.name == task))
+    every = mask_rows(result.rows, RowFilter(task))
+    positions, sizes, covered = [], [], []
+    for fold in result.folds:
+        place = np.flatnonzero(every & (result.rows["fold"] == fold.index).to_numpy())
+        if not place.size:
+            continue
+        rows = result.rows.iloc[place]
+        frames = one_column(rows, "timeframe")
+        lasts = frames.map({name: duration(str(name)) for name in frames.cat.categories}).to_numpy(
+            "timedelta64[us]"
+        )
+        opens, ends = (
+            one_column(rows, name).dt.tz_localize(None).to_numpy("datetime64[us]")
+            for name in ("ts", "label_end")
+        )
+        found = rolling_sets(
+            read_distribution(rows, "p", classes),
+            one_column(rows, "label").to_numpy(np.int64),
+            known_from=ends + lasts,
+            decided_at=opens + lasts,
+            window=FOLLOWED,
+            level=level,
+        )
+        positions.append(place)
+        sizes.append(found.members.sum(axis=1))
+        covered.append(found.covered)
+    return FollowingSets(*(np.concatenate(part) for part in (positions, sizes, covered)))
+
+
+def follow_sets(rows: ReviewRows, following: FollowingSets, level: float) -> SetsThroughTime:
+    """Rolling coverage and size of both kinds of sets; rows are in time order."""
+    n, window = len(rows), choose_window(len(rows))
+    last = np.arange(window - 1, n, max(1, (n - window) // POINTS))
+    size, covered = rows.set_size[level], rows.covered[level]
+    fitted = rolling_coverage(size >= 0, rows.times, window)[last] == 1
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return rolling_coverage(values, rows.times, window)[last]
+
+    their_size, their_covered = following.of(rows)
+    return SetsThroughTime(
+        level, window, len(rows.classes), rows.times[last],
+        np.where(fitted, mean(covered), np.nan), mean(their_covered),
+        np.where(fitted, mean(size), np.nan), mean(their_size),
+        fold_borders(rows),
+    )  # fmt: skip
+
+
+def sets_sentence(rows: ReviewRows, following: FollowingSets, level: float, bootstrap: BlockBootstrap) -> str:
+    """How often the sets held what happened beside what they promise, and how many classes they took."""
+    promised = f"{100 * level:g}%"
+    size = rows.set_size[level]
+    if (size < 0).any():
+        return f"Some folds held back too few bars to fit sets at {promised}: choose the others by Fold."
+    held = mean_interval(rows.covered[level], bootstrap)
+    their_size, their_covered = following.of(rows)
+    if held.high < level:
+        verdict = "fewer than promised"
+    else:
+        verdict = "more than promised" if held.low > level else "as promised, within chance"
+    spread = f"[{100 * held.low:.1f}, {100 * held.high:.1f}]"
+    return (
+        f"**Promised {promised}, held {100 * held.value:.1f}%** {spread}: **{verdict}**, with "
+        f"{size.mean():.2f} of {len(rows.classes)} classes in a set (all of them would always hold it). "
+        f"With a threshold that follows the last {FOLLOWED} outcomes: {100 * their_covered.mean():.1f}% and "
+        f"{their_size.mean():.2f} classes."
+    )
+
+
+def count_sets(rows: ReviewRows, level: float) -> pd.DataFrame:
+    """One row for each size a set had: ``classes``, ``sets``, ``share`` of all, ``held``."""
+    size, covered = rows.set_size[level], rows.covered[level]
+    lines = []
+    for k in np.unique(size[size > 0]):
+        mine = size == k
+        lines.append({"classes": k, "sets": mine.sum(), "share": mine.mean(), "held": covered[mine].mean()})
+    return pd.DataFrame(lines, columns=["classes", "sets", "share", "held"])

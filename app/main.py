@@ -31,6 +31,9 @@ PAGES = (
     PageSpec("live", "Live", ":material/candlestick_chart:", "What the model says of the chosen bar"),
     PageSpec("attention", "Attention", ":material/visibility:", "Which earlier bars the model looks at"),
     PageSpec(
+        "attribution", "Attribution", ":material/grid_on:", "Which features at which bars drove a call"
+    ),
+    PageSpec(
         "calibration", "Calibration", ":material/balance:", "What a stated confidence is worth", False, False
     ),
     PageSpec(

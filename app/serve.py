@@ -12,7 +12,14 @@ from pathlib import Path
 
 import streamlit as st
 
-HEAVY = ("plotly.graph_objects", "app.live_resources", "app.review_controls", "app.upload", "app.strip")
+HEAVY = (
+    "plotly.graph_objects",
+    "app.live_resources",
+    "app.review_controls",
+    "app.upload",
+    "app.attribution_choices",
+    "app.strip",
+)
 """What the pages import, beginning with the slowest."""
 
 

@@ -23,10 +23,10 @@ from app.components.attention_maps import pack_maps
 from app.figures import attention as attention_figures
 from app.figures.candles import candles_figure
 from app.figures.theme import Palette
+from app.prices import quoted_prices
 from app.record import Outcome, outcomes
 from app.selection import Selection, bar_name, bar_time, find_bar, open_name
 from core.bundle import ModelEntry, find_model, list_models, load_bundle
-from core.data.bars import adjust_prices
 from core.data.calendar import next_open
 from core.data.store import BarStore, SeriesSummary, home_folder
 from core.predictor import AttentionWindow, Prediction, Predictor
@@ -141,10 +141,7 @@ def window(key: SeriesKey, bar: str, length: int) -> pd.DataFrame:
 
     Scaled so that the newest bar keeps the price it traded at.
     """
-    traded = store().read_window(key.instrument, key.timeframe, bar_time(bar), length)
-    bars = adjust_prices(traded)
-    prices = ["open", "high", "low", "close"]
-    return bars.assign(**(bars[prices] * (traded["close"].iloc[-1] / bars["close"].iloc[-1])))
+    return quoted_prices(store().read_window(key.instrument, key.timeframe, bar_time(bar), length))
 
 
 class _Book:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import controls, resources
+from app import controls, report_download, resources
 from app.components.copy_link import copy_link
 from app.feed import Feed, feed_sentence, judge_feed
 from app.selection import bar_time, open_name
@@ -57,6 +57,10 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
                 key="download_format", persist_state="session",
             )  # fmt: skip
         copy_link(at.bar)
+        if models and not controls.replaying():
+            report_download.draw_button(at)
+    if models and not controls.replaying():
+        report_download.draw_asked(at)
     if feed is not None and feed.state != "history":
         st.fragment(_watch_feed, run_every=FEED_SECONDS)()
 

@@ -82,7 +82,9 @@ def measure_parts(
     )
     done = _read(record)
     measured = {}
-    for part in (part for part in PARTS if part in parts):
+    for part in PARTS:
+        if part not in parts:
+            continue
         path = evidence_path(out, part)
         if part in done and path.is_file():
             measured[part] = done[part] | {"kept": True}

@@ -25,7 +25,7 @@ from core.explain.evidence import EvidenceError, find_evidence, model_fingerprin
 from core.explain.index_reach import list_sources, valid_until
 from core.explain.margin import Cancelled, ExplanationCancelled, Progress, device_of
 from core.explain.sample import known_series
-from core.predictor import BATCH, Predictor, whole_windows
+from core.predictor import BATCH, ModelWindow, Predictor, whole_windows
 
 STEP = 2
 """Every second window: neighbours differ by one bar in 300, and the shipped index stays below 8 MB."""
@@ -290,3 +290,15 @@ def _stored_rows(
     rows = np.flatnonzero((previous.series == series.key) & (previous.ts <= valid))
     same = np.array_equal(previous.bar[rows], ends[: len(rows)])
     return rows if same else np.empty(0, np.int64)
+
+
+def represent_window(predictor: Predictor, window: ModelWindow) -> np.ndarray:
+    """The last bar's final representation of one window, as the index holds them, (D,) float32."""
+    bundle = predictor.bundle
+    model = bundle.model.eval()
+    device = device_of(model)
+    context = bundle.instrument_index(window.instrument), bundle.timeframe_index(window.timeframe)
+    indices = (torch.tensor([index], device=device) for index in context)
+    with torch.inference_mode():
+        output = model(torch.from_numpy(window.features)[None].to(device), *indices, last_only=True)
+    return output.representation[0, -1].float().cpu().numpy()

@@ -1,0 +1,57 @@
+"""What the model would have said of other bars or features, and the smallest change that flips its call."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import controls, notices, resources, what_if_editors, what_if_resources, what_if_result, wording
+
+BARS, FEATURES, FLIP = "Edit bars", "Edit features", "Smallest change that flips the call"
+
+
+def view() -> None:
+    """The whole page; its choices leave the strip alone."""
+    with notices.guard():
+        at, model = controls.moment(), controls.model_key()
+        mode, task = choose_mode(model)
+        editor, result = st.columns([0.5, 0.5], gap="medium")
+        cells, edited = (), None
+        with editor, notices.guard():
+            if mode == BARS:
+                cells = what_if_editors.edit_bars(model, at)
+                if cells:
+                    edited = what_if_resources.bars_moment(model, at.key, at.bar, cells)
+            elif mode == FEATURES:
+                edited = what_if_editors.edit_features(model, at)
+            else:
+                edited = what_if_editors.search_flip(model, at, task)
+        with result:
+            what_if_result.draw_comparison(model, at, edited)
+        if edited is not None:
+            if mode == BARS:
+                what_if_result.draw_bars(model, at, cells)
+            else:
+                what_if_result.draw_courses(model, at, edited)
+            what_if_result.draw_explanation(model, at, task, edited)
+        controls.write_url()
+
+
+def choose_mode(model: resources.ModelKey) -> tuple[str, str]:
+    """What is changed, and whose call is to flip and to be explained."""
+    tasks = [task.name for task in resources.predictor(model).bundle.config.tasks]
+    chosen = controls.selection().task
+    st.session_state["what_if_task"] = chosen if chosen in tasks else tasks[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        mode = st.segmented_control(
+            "What if", [BARS, FEATURES, FLIP], default=BARS, required=True, key="what_if_mode",
+            persist_state="session", label_visibility="collapsed",
+        )  # fmt: skip
+        st.segmented_control(
+            "Call to flip and to explain", tasks, key="what_if_task", required=True,
+            format_func=wording.title_of,
+            on_change=lambda: controls.change(task=st.session_state["what_if_task"]),
+        )  # fmt: skip
+    return mode or BARS, st.session_state["what_if_task"]
+
+
+st.fragment(view)()

@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,22 @@ from core.explain.players import Settings
 TABLE = "planted.json"
 FORMAT = 1
 RANDOMISED_WINDOWS = 3
+SLOW = ("temporal_rescaling", "permutation_shap")
+"""Methods that cost as much as all others together."""
 _TEST_SEED = 7
 _SAVE_EVERY = 10
 
 PlantedProgress = Callable[[str, int, int], None]
 """Told (what is being done, how much is done, of how much)."""
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    windows: int
+    slow_windows: int | None
+    methods: tuple[str, ...]
+    settings: Settings
+    bfloat16: bool
 
 
 def run_planted(
@@ -58,6 +69,7 @@ def run_planted(
     methods: Sequence[str] = tuple(METHODS),
     features: int = 30,
     bfloat16: bool = False,
+    slow_windows: int | None = None,
     cancelled: Cancelled | None = None,
 ) -> dict[str, Any]:
     """Train a model of this architecture on every planted market and score every explanation of it.
@@ -76,12 +88,14 @@ def run_planted(
         How models are trained, and how hard the methods work.
     bfloat16
         See `explain_planted`; training has a setting of its own.
+    slow_windows
+        Methods in `SLOW` explain only the first so many windows; None is all of them.
 
     Returns
     -------
     dict
         The table: ``generators[name]`` holds accuracy, bayes_accuracy, training_steps,
-        ``scores[method][baseline]`` (see `mean_score`, and seconds per explanation) and
+        ``scores[method][baseline]`` (see `mean_score`, windows and seconds per explanation) and
         ``randomised[method]`` (rank correlation of magnitudes with those of the same model with random
         weights: near 0 is sane); ``best`` names the method and baseline with the highest AUPRC averaged over
         generators.
@@ -103,13 +117,12 @@ def run_planted(
     out.mkdir(parents=True, exist_ok=True)
     trained_by = _key([config.model_dump(mode="json"), asdict(training), features])
     key = _key([trained_by, asdict(settings), bfloat16])
+    scoring = _Scoring(windows, slow_windows, tuple(methods), settings, bfloat16)
     results = {}
     for name in generators:
         path = out / f"{name}.json"
         trained = _trained(config, GENERATORS[name], training, features, out, trained_by, progress, cancelled)
-        results[name] = _score_generator(
-            trained, GENERATORS[name], windows, settings, methods, path, key, bfloat16, progress, cancelled
-        )
+        results[name] = _score_generator(trained, GENERATORS[name], scoring, path, key, progress, cancelled)
     table = {
         "format": FORMAT,
         "architecture": config.model_dump(mode="json"),
@@ -139,30 +152,29 @@ def best_method(results: dict[str, Any]) -> dict[str, Any]:
 def _score_generator(
     trained: TrainedModel,
     generator: Generator,
-    windows: int,
-    settings: Settings,
-    methods: Sequence[str],
+    scoring: _Scoring,
     path: Path,
     key: str,
-    bfloat16: bool,
     progress: PlantedProgress | None,
     cancelled: Cancelled | None,
 ) -> dict[str, Any]:
     """Scores of every method and view; what an earlier call has scored on these windows is kept."""
     model = trained.model
     bars, features = model.config.sequence_length, model.num_features
-    data = generator.draw(windows, _TEST_SEED, bars, features)
+    data = generator.draw(scoring.windows, _TEST_SEED, bars, features)
     stored = _read(path, key)
-    rows: list[dict[str, Any]] = stored.get("rows", [])[:windows]
-    rows += [{} for _ in range(windows - len(rows))]
+    rows: list[dict[str, Any]] = stored.get("rows", [])[: scoring.windows]
+    rows += [{} for _ in range(scoring.windows - len(rows))]
     randomised: dict[str, float] = stored.get("randomised", {})
 
     def keep() -> None:
         _write(path, {"key": key, "rows": rows, "randomised": randomised})
 
-    views = views_of(methods)
+    views = views_of(scoring.methods)
+    fast = [view for view in views if view[0] not in SLOW]
     for index, row in enumerate(rows):
-        absent = [view for view in views if "|".join(view) not in row]
+        wanted = views if scoring.slow_windows is None or index < scoring.slow_windows else fast
+        absent = [view for view in wanted if "|".join(view) not in row]
         if not absent:
             continue
         if cancelled is not None and cancelled():
@@ -172,8 +184,8 @@ def _score_generator(
             model,
             data.windows[index],
             wanted=absent,
-            settings=settings,
-            bfloat16=bfloat16,
+            settings=scoring.settings,
+            bfloat16=scoring.bfloat16,
             cancelled=cancelled,
         )
         for view, (values, seconds) in explained.items():
@@ -181,33 +193,36 @@ def _score_generator(
         if (index + 1) % _SAVE_EVERY == 0:
             keep()
         if progress is not None:
-            progress(f"explaining {generator.name}", index + 1, windows)
+            progress(f"explaining {generator.name}", index + 1, scoring.windows)
     keep()
     few = data.windows[:RANDOMISED_WINDOWS]
-    for method in methods:
+    for method in scoring.methods:
         if method not in randomised:
             randomised[method] = randomised_correlation(
-                copy.deepcopy(model), few, method, settings, bfloat16=bfloat16
+                copy.deepcopy(model), few, method, scoring.settings, bfloat16=scoring.bfloat16
             )
             keep()
-    large = generator.draw(max(windows, 500), _TEST_SEED + 1, bars, features)
+    large = generator.draw(max(scoring.windows, 500), _TEST_SEED + 1, bars, features)
     return {
         "explanation": generator.explanation,
         "accuracy": accuracy_at_last_bar(model, large),
         "bayes_accuracy": data.bayes_accuracy,
         "training_steps": trained.steps,
         "scores": _scores(rows, views),
-        "randomised": {method: randomised[method] for method in methods},
+        "randomised": {method: randomised[method] for method in scoring.methods},
     }
 
 
 def _scores(rows: list[dict[str, Any]], views: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     scores: dict[str, dict[str, Any]] = {}
     for method, baseline in views:
-        cells = [dict(row[f"{method}|{baseline}"]) for row in rows]
+        cells = [dict(row[f"{method}|{baseline}"]) for row in rows if f"{method}|{baseline}" in row]
         seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
         found = mean_score([CauseScore(**cell) for cell in cells])
-        scores.setdefault(method, {})[baseline] = found | {"seconds": seconds}
+        scores.setdefault(method, {})[baseline] = found | {
+            "windows": len(cells),
+            "seconds": seconds,
+        }
     return scores
 
 

@@ -7,12 +7,13 @@ from sklearn.metrics import average_precision_score
 
 from core.config import ModelConfig
 from core.errors import InputError
+from core.explain.agreement import rank_correlation
 from core.explain.margin import ExplanationCancelled
 from core.explain.planted import TABLE, best_method, run_planted
 from core.explain.planted_generators import FIRST_LABEL, FLIPPED, GENERATORS
 from core.explain.planted_scoring import mean_score, score_causes
 from core.explain.planted_training import PlantedTraining, build_model, train_planted
-from core.explain.planted_views import ATTENTION_VIEWS, randomised_correlation
+from core.explain.planted_views import ATTENTION_VIEWS, explain_planted, randomised_correlation
 from core.explain.players import Settings
 
 TINY = ModelConfig(
@@ -155,6 +156,10 @@ def test_the_run_is_stored_resumes_and_adds_only_what_is_new(tmp_path):
     fewer = run_planted(TINY, tmp_path, 2, **(one | {"methods": ["ig", "feature_ablation"]}))
     assert fewer["generators"]["rare_bars"]["scores"] == table["generators"]["rare_bars"]["scores"]
     assert set(more["generators"]["rare_bars"]["scores"]["occlusion"]) == {"window_mean"}
+    slow = one | {"methods": ["ig", "permutation_shap"], "slow_windows": 1}
+    scores = run_planted(TINY, tmp_path, 2, **slow)["generators"]["rare_bars"]["scores"]
+    assert scores["permutation_shap"]["window_mean"]["windows"] == 1
+    assert scores["ig"]["window_mean"]["windows"] == 2
     calls.clear()
     longer = dataclasses.replace(SHORT, steps=SHORT.steps + 1)
     run_planted(TINY, tmp_path, 1, stop_in_the_second, **(one | {"training": longer}))
@@ -173,6 +178,19 @@ def test_the_best_method_is_the_one_with_the_highest_mean_over_generators():
         },
     }
     assert best_method(scores) == {"method": "occlusion", "baseline": "a", "auprc": pytest.approx(0.6)}
+
+
+def test_rounding_to_bfloat16_moves_scores_little():
+    data = GENERATORS["rare_bars"].draw(2, 0, bars=120, features=8)
+    model = build_model(TINY, 8, seed=1).eval()
+    wanted = [("ig", "window_mean"), ("attention_mean", "none")]
+    exact, rounded = (
+        explain_planted(model, data.windows[0], wanted=wanted, bfloat16=b) for b in (False, True)
+    )
+    for view in wanted:
+        pair = exact[view][0], rounded[view][0]
+        assert rank_correlation(np.abs(pair[0]), np.abs(pair[1])) > 0.95
+        assert not np.array_equal(*pair)
 
 
 def test_a_model_compared_with_itself_fails_the_randomisation_check_and_another_one_does_not():

@@ -183,14 +183,13 @@ def test_the_best_method_is_the_one_with_the_highest_mean_over_generators():
 def test_rounding_to_bfloat16_moves_scores_little():
     data = GENERATORS["rare_bars"].draw(2, 0, bars=120, features=8)
     model = build_model(TINY, 8, seed=1).eval()
-    wanted = [("ig", "window_mean"), ("attention_mean", "none")]
     exact, rounded = (
-        explain_planted(model, data.windows[0], wanted=wanted, bfloat16=b) for b in (False, True)
+        explain_planted(model, data.windows[0], wanted=[("ig", "window_mean")], bfloat16=flag)
+        for flag in (False, True)
     )
-    for view in wanted:
-        pair = exact[view][0], rounded[view][0]
-        assert rank_correlation(np.abs(pair[0]), np.abs(pair[1])) > 0.95
-        assert not np.array_equal(*pair)
+    pair = exact["ig", "window_mean"][0], rounded["ig", "window_mean"][0]
+    assert rank_correlation(np.abs(pair[0]), np.abs(pair[1])) > 0.95
+    assert not np.array_equal(*pair)
 
 
 def test_a_model_compared_with_itself_fails_the_randomisation_check_and_another_one_does_not():

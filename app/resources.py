@@ -1,6 +1,6 @@
 """Everything that is kept between runs of a page.
 
-Beside `app.live_resources` and `app.review_resources`, the only place with st.cache_*.
+Beside the other ``app.*_resources`` modules, the only place with st.cache_*.
 
 Keys are primitives. Cached frames, predictions and figures are shared by all sessions: read, never change.
 """

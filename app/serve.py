@@ -17,6 +17,9 @@ HEAVY = (
     "app.live_resources",
     "app.review_controls",
     "app.upload",
+    "app.attended_bars",
+    "app.attention_comparison",
+    "app.head_summaries",
     "app.attribution_choices",
     "app.strip",
 )

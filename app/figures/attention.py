@@ -149,7 +149,10 @@ def map_figure(
         line={"color": ink(dark), "width": 1},
     )  # fmt: skip
     apply_layout(figure, title, height)
-    figure.update_layout(hovermode="closest")
+    # Room set aside by hand: measuring every label takes the browser a third of the drawing time.
+    wide = max(len(label) for label in labels) > 10
+    margin = {"l": 128 if wide else 94, "r": 84, "t": 34, "b": 46, "autoexpand": False}
+    figure.update_layout(hovermode="closest", margin=margin)
     figure.update_xaxes(**category_axis(length, 5), title_text="bar looked at (open, UTC)", title_standoff=4)
     figure.update_yaxes(
         **{**category_axis(length), "range": [length - 0.5, -0.5]},

@@ -217,11 +217,9 @@ def test_the_table_sorts_by_a_clicked_column_and_a_row_opens_its_head(
 def test_a_second_bar_is_compared_and_the_link_keeps_it(workbench: Workbench) -> None:
     open_page(workbench)
     workbench.page.get_by_text("Compare with another bar or model").click()
-    picker = workbench.page.locator(".st-key-against_day input").first
-    picker.scroll_into_view_if_needed()
-    picker.click()
-    workbench.page.keyboard.type("2011-09-01")
-    workbench.page.keyboard.press("Enter")
+    workbench.page.get_by_label("year, Second bar (opens, UTC)").click()
+    workbench.page.keyboard.type("20110901")
+    workbench.page.get_by_role("button", name=re.compile("September 1, 2011")).click()
     expect(workbench.page.get_by_text("of the attention lies at other ages")).to_be_visible()
     workbench.settle()
     assert params(workbench)["against"] == "2011-09-01"

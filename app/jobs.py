@@ -58,15 +58,23 @@ class Job:
     def run(self, work: Work) -> None:
         """Wait for a turn, do the work and keep what comes of it."""
         try:
-            with _turn:
+            self._await_turn()
+            try:
                 self.started = time.monotonic()
-                if self.stop.is_set():
-                    raise ExplanationCancelled
                 self.result = work(self.report, self.stop.is_set)
+            finally:
+                _turn.release()
         except BaseException as error:  # the page that asked knows how to say it
             self.error = error
         finally:
             self.finished.set()
+
+    def _await_turn(self) -> None:
+        # Whoever waits behind a long job must be able to cancel at once.
+        while not self.stop.is_set():
+            if _turn.acquire(timeout=0.1):
+                return
+        raise ExplanationCancelled
 
 
 class Board:

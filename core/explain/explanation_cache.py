@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ import numpy as np
 FORMAT = 1
 LARGEST = 512 * 2**20
 """Bytes kept on disk: about six thousand attributions of 300 bars and 40 features."""
+
+# What numpy, zipfile and zlib raise for a file that was cut short or changed on disk.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def open_cache(home: Path) -> ExplanationCache:
@@ -50,11 +64,11 @@ class ExplanationCache:
                 arrays = {name: stored[name] for name in stored.files}
             header = json.loads(bytes(arrays.pop("header")).decode())
             os.utime(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            if header["key"] != json.loads(_canonical(key)):
+                return None
+            return header["fields"], arrays
+        except _DAMAGE:
             return None
-        if header["key"] != json.loads(_canonical(key)):
-            return None
-        return header["fields"], arrays
 
     def write(self, key: dict[str, Any], fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Keep a result; readers find the whole of it or nothing.

@@ -114,9 +114,8 @@ def _without(cause: Cause, target: str) -> str:
 def removal_sentence(removal: Removal) -> str:
     """The bars that pushed most, removed together."""
     count = len(removal.removed)
-    before, after = _percents(removal.before, removal.after)
+    before, after, by_chance = _percents(removal.before, removal.after, removal.random_after)
     moves = "stays at" if before == after else f"goes from {before} to"
-    by_chance = _percents(removal.before, removal.random_after)[1]
     return (
         f"Without the {count} {removal.unit}s that push most towards it, P({removal.target}) {moves} "
         f"**{after}**; without {count} random ones it is {by_chance}."
@@ -202,10 +201,10 @@ def decimal(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _percents(before: float, after: float) -> tuple[str, str]:
-    """Two probabilities, with decimals where without them a difference would be lost."""
-    whole = percent(before), percent(after)
-    return whole if whole[0] != whole[1] else (f"{100 * before:.1f}%", f"{100 * after:.1f}%")
+def _percents(*shares: float) -> tuple[str, ...]:
+    """Probabilities in one form, with a decimal where without it a difference would be lost."""
+    whole = tuple(percent(share) for share in shares)
+    return whole if len(set(whole)) == len(whole) else tuple(f"{100 * share:.1f}%" for share in shares)
 
 
 def _small_percent(share: float) -> str:

@@ -6,13 +6,13 @@ import streamlit as st
 
 from app import attribution_resources, controls, notices
 from app.attribution_choices import choose_ask, stop_others
+from app.attribution_depth import draw_depth
 from app.attribution_importance import draw_importance
 from app.attribution_resources import Ask
 from app.attribution_trust import draw_check, draw_curves, draw_method, draw_trust
 from app.attribution_words import cause_sentence, legend_sentence
 from app.figures.theme import time_labels
 from app.jobs import await_result
-from app.review_controls import draw_chart
 from core.explain.attribution import METHODS, Attribution
 from core.explain.explanation import Check
 
@@ -77,24 +77,6 @@ def draw_causes(ask: Ask, attribution: Attribution, check: Check | None) -> None
     labels = time_labels(window.ts, window.timeframe)
     sentences = [cause_sentence(cause, labels, attribution) for cause in check.causes]
     st.markdown("\n".join(f"{i}. {sentence}" for i, sentence in enumerate(sentences, start=1)))
-
-
-def draw_depth(ask: Ask) -> None:
-    """On demand: how deep in the model the case stands."""
-    depth = st.expander(
-        "How deep: each bar's part at every layer", on_change="rerun", key="attribution_depth"
-    )
-    if not depth.open:
-        return
-    with depth:
-        st.markdown(
-            "Every row adds up to the same change in log-odds. Further down, more of it has moved from the "
-            "bar where it was seen to the last bar, where the answer is read (layer conductance, Dhamdhere, "
-            "Sundararajan and Yan 2018)."
-        )
-        found = await_result(ask.key("depth"), "Looking into the layers", attribution_resources.conduct(ask))
-        if found is not None:
-            draw_chart(attribution_resources.depth(ask, controls.is_dark(), found), "depth")
 
 
 st.fragment(view)()

@@ -1,4 +1,4 @@
-"""Sentences of the Attribution page: right numbers, right direction, nothing claimed that was not measured."""
+"""Sentences of the Attribution page: right numbers and directions, nothing claimed that was not measured."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ PLANTED = {"windows": 100, "generators": {"rare_bars": generator(0.8), "pairs": 
 
 def test_a_cause_is_told_in_market_units_with_what_happens_without_it() -> None:
     assert cause_sentence(CAUSE, LABELS, FOUND) == (
-        "**Return over 5 bars**, 2013-02-20 to 2013-03-01: +1.8 sigma on average (+0.1 over the whole window); "
-        "pushes **towards Bullish**; without it P(Bullish) falls from 61% to 52%."
+        "**Return over 5 bars**, 2013-02-20 to 2013-03-01: +1.8 sigma on average (+0.1 over the whole "
+        "window); pushes **towards Bullish**; without it P(Bullish) falls from 61% to 52%."
     )
 
 
@@ -95,8 +95,9 @@ def test_a_method_without_signs_claims_no_direction() -> None:
     assert "does not say whether they spoke for or against" in legend
     assert "orange" not in legend
     assert completeness_sentence(found) == (
-        "no sum promised", "This method promises no sum: its cells need not add up to the change in log-odds.",
-    )  # fmt: skip
+        "no sum promised",
+        "This method promises no sum: its cells need not add up to the change in log-odds.",
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -144,8 +145,8 @@ def test_the_check_is_told_in_probabilities_and_log_odds() -> None:
 def test_removal_is_told_beside_chance() -> None:
     removal = Removal("bar", (1, 2, 3), "Low", 0.74, 0.70, 0.738)
     assert removal_sentence(removal) == (
-        "Without the 3 bars that push most towards it, P(Low) goes from 74% to **70%**; without 3 random ones "
-        "it is 73.8%."
+        "Without the 3 bars that push most towards it, P(Low) goes from 74.0% to **70.0%**; without 3 random "
+        "ones it is 73.8%."
     )
 
 

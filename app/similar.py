@@ -119,6 +119,10 @@ def draw_sum(model: ModelKey, at: controls.Moment, task: TaskConfig, found: Anal
             figure, key="paths", config=controls.figure_config("what_came_next"),
             alt="Close after each similar moment",
         )  # fmt: skip
+        st.caption(
+            f"Each line is a moment, coloured and marked by its {wording.title_of(task.name).lower()}; the "
+            "thick one is the middle of them."
+        )
     with said:
         st.markdown(
             similar_words.went_sentence(found, list(task.classes).index(target), task.classes),
@@ -175,7 +179,8 @@ def _draw_moment(model: ModelKey, key: IndexKey, at: controls.Moment, moment: An
 
 
 def _draw_multiple(series: SeriesKey, bar: str, at: controls.Moment) -> None:
-    st.html(similar_resources.multiple(series, bar, closes(at), controls.palette(), controls.is_dark()))
+    drawn = similar_resources.multiple(series, bar, closes(at), controls.palette(), controls.is_dark())
+    st.image(drawn, width="stretch", alt=f"Candles of {series.instrument} {series.timeframe} around {bar}")
 
 
 def closes(at: controls.Moment) -> np.datetime64:

@@ -131,8 +131,7 @@ def glimpse(
 @st.cache_data(max_entries=400, show_spinner=False)
 def multiple(key: SeriesKey, bar: str, until: np.datetime64, palette: Palette, dark: bool) -> str:
     """One small chart as SVG."""
-    name = f"{key.instrument} {key.timeframe} around {bar}"
-    return multiple_svg(glimpse(key, bar, until), name=name, palette=palette, dark=dark)
+    return multiple_svg(glimpse(key, bar, until), palette=palette, dark=dark)
 
 
 def stated(bundle: Bundle, task: str, probabilities: np.ndarray) -> np.ndarray:

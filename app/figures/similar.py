@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from app.figures.theme import (
     class_color,
     class_sign,
     ink,
-    time_labels,
 )
 
 _PALE = "#8A939B"
@@ -51,59 +49,57 @@ class Glimpse:
         return self.percent()[self.at :, 3]
 
 
-def multiple_svg(glimpse: Glimpse, *, name: str, palette: Palette = "lookback", dark: bool = False) -> str:
-    """Candles around one moment as an inline SVG, percent of its close; what came after is grey.
+def multiple_svg(glimpse: Glimpse, *, palette: Palette = "lookback", dark: bool = False) -> str:
+    """Candles around one moment as an SVG, percent of its close; what came after is grey, behind a line.
 
-    Ten of them are drawn in the time of one Plotly chart. Every bar carries its date, low, high and close as
-    a tooltip; text takes the page's own colour.
-
-    Parameters
-    ----------
-    name
-        What is seen, for those who do not see it.
+    Ten of them are drawn in the time of one Plotly chart.
     """
     bars, at = glimpse.bars, glimpse.at
     if not 0 <= at < len(bars):
         raise ValueError("the moment must be one of the bars")
     percent = glimpse.percent()
     low, high = float(percent[:, 2].min()), float(percent[:, 1].max())
-    span = max(high - low, 0.1)
     step = (_WIDTH - _LABELS) / len(bars)
+    foot = _HEIGHT - _FOOT
 
     def across(bar: float) -> float:
         return round(step * (bar + 0.5), 2)
 
     def down(value: float) -> float:
-        return round(4 + (_HEIGHT - _FOOT - 8) * (high - value) / span, 2)
+        return round(4 + (foot - 8) * (high - value) / max(high - low, 0.1), 2)
 
-    line = across(at + 0.5)
+    line, pen = across(at + 0.5), ink(dark)
     parts = [_grid(low, high, down)]
     if at + 1 < len(bars):
-        parts.append(f'<rect x="{line}" y="0" width="{round(_WIDTH - _LABELS - line, 2)}" '
-                     f'height="{_HEIGHT - _FOOT}" fill="#808080" fill-opacity=".16"/>')  # fmt: skip
-    colors = CANDLES[palette, dark]
-    labels = time_labels(bars["ts"], str(bars["timeframe"].iloc[0]))
-    half = max(step * 0.36, 0.4)
-    for bar, (opened, top, bottom, close) in enumerate(percent):
-        rising = close >= opened
-        color = _PALE if bar > at else colors.up if rising else colors.down
-        x, y = across(bar), down(max(opened, close))
-        height = max(down(min(opened, close)) - y, 0.5)
-        fill = "none" if rising else color
+        wide = round(_WIDTH - _LABELS - line, 2)
         parts.append(
-            f'<g stroke="{color}"><path d="M{x} {down(top)}V{down(bottom)}"/><rect x="{round(x - half, 2)}" '
-            f'y="{y}" width="{round(2 * half, 2)}" height="{round(height, 2)}" fill="{fill}"/><title>'
-            f"{labels[bar]}: close {close:+.1f}%, low {bottom:+.1f}%, high {top:+.1f}%</title></g>"
+            f'<rect x="{line}" y="0" width="{wide}" height="{foot}" fill="{_PALE}" fill-opacity=".2"/>'
         )
-    parts.append(f'<path d="M{line} 0V{_HEIGHT - _FOOT}" stroke="currentColor" stroke-width="1.5"/>')
-    for bar, text in ((0, f"\N{MINUS SIGN}{at}"), (at, "0"), (len(bars) - 1, f"+{len(bars) - 1 - at}")):
-        if bar != at or text == "0":
-            parts.append(f'<text x="{across(bar)}" y="{_HEIGHT - 2}" text-anchor="middle">{text}</text>')
+    colors = CANDLES[palette, dark]
+    for bar, prices in enumerate(percent):
+        rising = prices[3] >= prices[0]
+        color = _PALE if bar > at else colors.up if rising else colors.down
+        parts.append(_candle(across(bar), max(step * 0.36, 0.4), [down(p) for p in prices], color, rising))
+    parts.append(f'<path d="M{line} 0V{foot}" stroke="{pen}" stroke-width="1.5"/>')
+    after = len(bars) - 1 - at
+    marks = [(0, f"\N{MINUS SIGN}{at}", "start"), (at, "0", "middle"), (len(bars) - 1, f"+{after}", "middle")]
+    for bar, text, anchor in marks[: 3 if after else 2]:
+        parts.append(f'<text x="{across(bar)}" y="{_HEIGHT - 2}" text-anchor="{anchor}">{text}</text>')
     return (
-        f'<svg class="lb-moment" role="img" aria-label="{escape(name)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        'width="100%" font-size="9" fill="currentColor" stroke-width=".8" style="display:block">'
-        f"{''.join(parts)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{2 * _WIDTH}" '
+        f'font-family="sans-serif" font-size="9" fill="{pen}" stroke-width=".8">{"".join(parts)}</svg>'
     )
+
+
+def _candle(x: float, half: float, places: Sequence[float], color: str, rising: bool) -> str:
+    """One bar at heights of its open, high, low and close: hollow when rising, its wick outside the body."""
+    opened, top, bottom, close = places
+    upper, lower = min(opened, close), max(opened, close)
+    body = (
+        f'<rect x="{x - half:.2f}" y="{upper}" width="{2 * half:.2f}" height="{max(lower - upper, 0.5):.2f}" '
+        f'fill="{"none" if rising else color}"/>'
+    )
+    return f'<g stroke="{color}"><path d="M{x} {top}V{upper}M{x} {lower}V{bottom}"/>{body}</g>'
 
 
 def _grid(low: float, high: float, down: Callable[[float], float]) -> str:
@@ -112,14 +108,14 @@ def _grid(low: float, high: float, down: Callable[[float], float]) -> str:
     step = next((size for size in (0.5, 1, 2, 5, 10, 20, 50, 100) if size >= wide), 200)
     parts = []
     for multiple in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
-        value = multiple * step
-        y = down(value)
+        y = down(multiple * step)
+        text = f"{multiple * step:+g}".replace("-", "\N{MINUS SIGN}") if multiple else "0"
         parts.append(
-            f'<path d="M0 {y}H{_WIDTH - _LABELS}" stroke="#808080" '
-            f'stroke-opacity="{0.25 if multiple else 0.8}"/>'
-            f'<text x="{_WIDTH - _LABELS + 4}" y="{y + 3}">{f"{value:+g}" if multiple else "0"}%</text>'
+            f'<path d="M0 {y}H{_WIDTH - _LABELS}" stroke="{GREY}" '
+            f'stroke-opacity="{0.3 if multiple else 0.9}"/>'
+            f'<text x="{_WIDTH - _LABELS + 4}" y="{y + 3}">{text}%</text>'
         )
-    return "".join(parts).replace(">-", ">\N{MINUS SIGN}")
+    return "".join(parts)
 
 
 def paths_figure(

@@ -34,6 +34,10 @@ PAGES = (
         "attribution", "Attribution", ":material/grid_on:", "Which features at which bars drove a call"
     ),
     PageSpec(
+        "what_if", "What-if", ":material/experiment:", "Change bars or features and see what the model says"
+    ),
+    PageSpec("similar", "Similar", ":material/manage_search:", "Earlier moments like it, and what came"),
+    PageSpec(
         "calibration", "Calibration", ":material/balance:", "What a stated confidence is worth", False, False
     ),
     PageSpec(

@@ -177,8 +177,9 @@ def draw_removable(measured: Mapping[str, Any], task: str) -> None:
         )
         return
     names = ", ".join(feature_words(name).title for name in everywhere)
+    count = "1 feature" if len(everywhere) == 1 else f"{len(everywhere)} features"
     st.markdown(
-        f"**{len(everywhere)} features may go:** for every task the whole interval of {names} lies below "
+        f"**{count} may go:** for every task the whole interval of {names} lies below "
         f"{threshold} of all attribution (dashed line). Whether the model is as good without them is for a "
         "training to say; this trains with and without them and compares on the same bars:"
     )

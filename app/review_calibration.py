@@ -26,17 +26,17 @@ POINTS = 300
 DRAWS = 300
 
 MEASURES = {
-    "ece": "mean gap between stated and true",
-    "ece_mass": "the same, bins of equal count",
+    "ece": "mean gap, stated to true",
+    "ece_mass": "same, bins of equal count",
     "mce": "largest gap of any bin",
-    "smooth_ece": "the same without bins",
+    "smooth_ece": "mean gap without bins",
 }
 BRIER = {
-    "brier": "squared error of the probabilities",
-    "brier_reliability": "part from wrong probabilities",
-    "brier_resolution": "part earned by telling cases apart",
-    "brier_uncertainty": "part no one can avoid",
-    "brier_within_bin": "left over inside the bins",
+    "brier": "squared error",
+    "brier_reliability": "of it, wrong probabilities",
+    "brier_resolution": "earned by telling cases apart",
+    "brier_uncertainty": "what no one can avoid",
+    "brier_within_bin": "left over inside bins",
 }
 
 

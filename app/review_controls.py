@@ -15,6 +15,7 @@ from app.panels import TITLES
 from app.review import REGIMES, STATED, RowFilter
 from app.review_link import ASKED_DAYS, EVERY, LEAST_LINE, LINE, MOST_LINE
 from app.review_resources import ReviewKey
+from app.review_tables import scope_sentence
 from core.calibration.task_confidence import SET_LEVEL
 from core.data.bars import one_column
 
@@ -114,6 +115,7 @@ def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
             icon=":material/filter_alt_off:",
         )
         return None
+    st.markdown(scope_sentence(review_resources.rows(key, chosen), chosen, bool(resources.series())))
     return Review(key, chosen)
 
 

@@ -18,6 +18,8 @@ from core.training.walk_forward_results import FoldRecord
 
 RANKS = 200
 POINTS = 250
+FEWEST = 30
+"""Calls from which on a curve is drawn: the share wrong of fewer says nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def trace_risk(rows: ReviewRows) -> dict[str, Curve]:
     for name in STATED:
         known = rows.stating(name)
         if len(known):
-            curves[name] = _thin(risk_coverage(known.stated[name], known.correct))
+            curves[name] = _thin(risk_coverage(known.stated[name], known.correct), len(known))
     return curves
 
 
@@ -153,7 +155,8 @@ def _apply_mix(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, name: s
     return stated
 
 
-def _thin(found: RiskCoverage) -> Curve:
-    keep = np.unique(np.linspace(0, found.coverage.size - 1, POINTS).round().astype(int))
+def _thin(found: RiskCoverage, n: int) -> Curve:
+    told = np.flatnonzero(found.coverage * n >= min(FEWEST, n))
+    keep = told[np.unique(np.linspace(0, told.size - 1, POINTS).round().astype(int))]
     parts = (part[keep] for part in (found.coverage, found.risk, found.threshold, found.oracle))
     return Curve(*parts, aurc=found.aurc, random=found.random)

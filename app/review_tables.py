@@ -7,8 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from app.review import STATED
+from app.review import STATED, ReviewRows, RowFilter
 from app.review_performance import MODEL, SCORES, verdict
+
+_SHORT = {
+    "ece": "ECE",
+    "ece_mass": "ECE",
+    "mce": "MCE",
+    "smooth_ece": "smooth ECE",
+    "brier": "Brier",
+    "brier_reliability": "reliability",
+    "brier_resolution": "resolution",
+    "brier_uncertainty": "uncertainty",
+    "brier_within_bin": "within bin",
+}
 
 
 def with_interval(value: float, low: float, high: float, scale: float = 100, digits: int = 1) -> str:
@@ -19,18 +31,29 @@ def with_interval(value: float, low: float, high: float, scale: float = 100, dig
     return f"{text} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]" if np.isfinite(low) else text
 
 
+def scope_sentence(rows: ReviewRows, chosen: RowFilter, beside_strip: bool) -> str:
+    """What is under review, and that the bar of the strip above (where there is one) is not."""
+    instrument = chosen.instrument or "all instruments"
+    first, last = (np.datetime_as_string(at, unit="D") for at in (rows.times[0], rows.times[-1]))
+    return (
+        f":material/fact_check: **{len(rows):,} {chosen.task} predictions of {instrument}**, {first} to "
+        f"{last}, each at a bar its model had not been trained on."
+        + (" The bar chosen at the top plays no part here." if beside_strip else "")
+    )
+
+
 def errors_table(errors: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """`score_errors` to read: calibration errors in points of percent, Brier parts as they are."""
     lines = []
     for name, line in errors.to_dict("index").items():
         is_error = np.isfinite(line["p95"])
         scale, digits = (100, 1) if is_error else (1, 4)
-        short = f" ({str(name).replace('_', ' ')})"
+        short = f" ({_SHORT[str(name)]})"
         lines.append(
             {
                 "what": labels[str(name)] + short + (", points" if is_error else ""),
                 "measured": with_interval(line["value"], line["low"], line["high"], scale, digits),
-                "perfect model, up to": f"{100 * line['p95']:.1f}" if is_error else "–",
+                "perfect, up to": f"{100 * line['p95']:.1f}" if is_error else "–",
                 "so": ""
                 if not is_error
                 else ("within chance" if line["value"] <= line["p95"] else "more than chance"),
@@ -41,7 +64,7 @@ def errors_table(errors: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFram
 
 def sets_table(counted: pd.DataFrame, classes: int) -> pd.DataFrame:
     """`count_sets` to read."""
-    words = {1: "one class", classes: "every class: nothing ruled out"}
+    words = {1: "one class", 2: "two classes", classes: "every class: nothing ruled out"}
     return pd.DataFrame(
         {
             "the set held": [words.get(int(k), f"{k} classes") for k in counted["classes"]],
@@ -91,7 +114,8 @@ def left_out_table(table: pd.DataFrame) -> pd.DataFrame:
     lines: dict[str, list[str]] = {"source": [STATED[name] for name in table.index]}
     for kind in ("raw", "mix"):
         values = table[[f"{kind}_{part}" for part in ("value", "low", "high")]].to_numpy()
-        lines[f"adds to the {STATED[kind]}, points"] = [with_interval(*line, digits=2) for line in values]
+        name = "sum" if kind == "raw" else "learned mix"
+        lines[f"adds to the {name}, points"] = [with_interval(*line, digits=2) for line in values]
         lines["so" if kind == "raw" else "so "] = [
             _so(low, high, "helps", "harms", "unclear") for _, low, high in values
         ]
@@ -109,7 +133,7 @@ def left_out_sentence(table: pd.DataFrame) -> str:
         harming = [STATED[str(n)] for n, line in lines if line[f"{kind}_high"] < 0]
         said = [f"{_listed(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
         said += [f"{_listed(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
-        parts.append(f"in the {name} {'; '.join(said) or 'no source is shown to help or to harm'}")
+        parts.append(f"in the {name}: {'; '.join(said) or 'no source is shown to help or to harm'}")
     sentence = ", ".join(parts)
     return f"**{sentence[:1].upper()}{sentence[1:]}.** Of what is not named neither is shown."
 
@@ -135,12 +159,6 @@ def _so(low: float, high: float, above: str, below: str, neither: str = "no diff
 def scores_table(table: pd.DataFrame) -> pd.DataFrame:
     """`tabulate_scores` to read: one row a forecaster, the model's difference in words."""
     lines: dict[str, list[str]] = {"forecaster": [str(name) for name in table.index]}
-    for name, spec in SCORES.items():
-        scale, digits = (100, 1) if spec.percent else (1, 4)
-        values = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-        lines[spec.technical.split(" (")[0].split(",")[0] + (", %" if spec.percent else "")] = [
-            with_interval(line[0], line[1], line[2], scale, digits) for line in values
-        ]
     lines["model less baseline, log-loss"] = [
         with_interval(line[0], line[1], line[2], 1, 4)
         for line in table[["difference", "difference_low", "difference_high"]].to_numpy()
@@ -151,4 +169,10 @@ def scores_table(table: pd.DataFrame) -> pd.DataFrame:
             table.index, table["difference_low"], table["difference_high"], strict=True
         )
     ]
+    for name, spec in SCORES.items():
+        scale, digits = (100, 1) if spec.percent else (1, 4)
+        values = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+        lines[spec.technical.split(" (")[0].split(",")[0] + (", %" if spec.percent else "")] = [
+            with_interval(line[0], line[1], line[2], scale, digits) for line in values
+        ]
     return pd.DataFrame(lines)

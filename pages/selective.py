@@ -53,7 +53,7 @@ def draw_left_out(review: Review) -> None:
     missing = review_resources.missing_mixes(review.key, review.chosen)
     if missing:
         st.caption(missing)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([0.46, 0.54], gap="medium", vertical_alignment="center")
     with left:
         draw_chart(leave_out_figure(table, dark=controls.is_dark()), "left_out")
     with right:

@@ -19,6 +19,7 @@ def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, he
     spec = SCORES[score]
     order = one_column(table, score).sort_values(ascending=spec.higher_is_better).index
     figure = go.Figure()
+    middle = float(table.loc[MODEL, score]) if MODEL in table.index else -np.inf  # type: ignore[arg-type]
     for name in order:
         line, own = table.loc[name], name == MODEL
         color = ink(dark) if own else GREY
@@ -26,7 +27,9 @@ def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, he
         form = ".1%" if spec.percent else ".4f"
         figure.add_scatter(
             x=[value], y=[f"<b>{name}</b>" if own else name], mode="markers+text",
-            text=[f"<b>{value:{form}}</b>" if own else f"{value:{form}}"], textposition="top center",
+            text=[f"<b>{value:{form}}</b>" if own else f"{value:{form}}"], 
+            # Away from the upright through the model's score.
+            textposition="top right" if value >= middle else "top left",
             textfont={"size": 11}, marker={"size": 12 if own else 7, "color": color},
             error_x={
                 "type": "data", "symmetric": False, "array": [np.nan_to_num(high - value)],
@@ -36,7 +39,7 @@ def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, he
             hovertemplate=f"{name}: %{{x:{form}}} [{low:{form}}, {high:{form}}]<extra></extra>",
         )  # fmt: skip
     if MODEL in table.index:
-        figure.add_vline(x=float(table.loc[MODEL, score]), line={"color": GREY, "width": 1, "dash": "dot"})  # type: ignore[arg-type]
+        figure.add_vline(x=middle, line={"color": GREY, "width": 1, "dash": "dot"})
     finish(figure, title, height, legend=False)
     side = "right is better" if spec.higher_is_better else "left is better"
     figure.update_xaxes(

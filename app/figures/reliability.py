@@ -111,9 +111,10 @@ def histogram_figure(
         )  # fmt: skip
     finish(figure, "How sure it was when right (up) and when wrong (down)", height)
     top = max(int(right.max(initial=1)), int(wrong.max(initial=1)), 1)
-    step = 10 ** np.floor(np.log10(top))
-    ticks = np.arange(-np.ceil(top / step), np.ceil(top / step) + 1) * step
-    ticks = ticks[:: max(1, len(ticks) // 9)] if len(ticks) > 11 else ticks
+    tens = 10.0 ** np.floor(np.log10(top))
+    # Two to five ticks on each side of zero.
+    step = next(tens / part for part in (1, 2, 5) if top * part / tens >= 2)
+    ticks = np.arange(-np.floor(top / step), np.floor(top / step) + 1) * step
     figure.update_layout(barmode="overlay")
     figure.update_yaxes(title_text="predictions", tickvals=ticks, ticktext=[f"{abs(t):,.0f}" for t in ticks])
     figure.update_xaxes(title_text="stated confidence", tickformat=".0%", range=[0, 1], title_standoff=4)

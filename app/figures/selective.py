@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from app.figures.stated import finish, stated_label, stated_line
 from app.figures.theme import GREY, ink
-from app.review_selective import Curve
+from app.review_selective import FEWEST, Curve
 
 
 def risk_figure(
@@ -45,8 +45,9 @@ def risk_figure(
     )
     figure.update_yaxes(title_text="share wrong", tickformat=".0%", rangemode="tozero")
     figure.update_xaxes(
-        title_text="share acted on, surest first", tickformat=".0%", range=[0, 1], title_standoff=4
-    )
+        title_text=f"share acted on, surest first, from {FEWEST} calls on", tickformat=".0%",
+        range=[0, 1], title_standoff=4,
+    )  # fmt: skip
     return figure
 
 

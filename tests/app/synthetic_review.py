@@ -10,6 +10,7 @@ from scipy.special import expit, softmax
 
 from core.calibration.conformal import ConformalSets
 from core.calibration.task_confidence import SET_LEVELS
+from core.config import Config
 from core.data.segments import SegmentBorders
 from core.models.confidence import RAW_WEIGHTS
 from core.training.walk_forward_results import (
@@ -86,42 +87,51 @@ def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str,
     return rows, pd.concat(baselines, ignore_index=True).astype(kept), config
 
 
-def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0) -> WalkForwardResult:
-    """Write and read back a walk-forward of `bars` days, two instruments and three tasks."""
-    folder.mkdir(parents=True)
-    rows, baselines, config = synthetic_rows(bars, folds, seed)
-    starts = rows.groupby("fold")["ts"].min()
-    borders = [
-        SegmentBorders(
-            at - pd.Timedelta(days=200), at - pd.Timedelta(days=10), at + pd.Timedelta(days=bars // folds)
-        )
-        for at in starts
-    ]
-    plan = {
-        "format_version": FORMAT_VERSION, "config": config.model_dump(mode="json"), "scheme": "expanding",
-        "test_step": 1, "baselines": ["prior", "logistic"], "series": ["AAA|1d", "BBB|1d"],
-        "data": "synthetic",
-        "borders": [border.to_dict() for border in borders], "fingerprint": "synthetic",
-    }  # fmt: skip
+def fold_records(rows: pd.DataFrame, config: Config) -> list[FoldRecord]:
+    """How the folds of `synthetic_rows` were made."""
     mixes = {
         "all": {"weights": [0.0, 0.0, 0.0, 4.0], "intercept": -2.0},
         # Attention alone varies by itself once the informative source is gone.
         "mc_dropout": {"weights": [1.0, 0.0, 0.0, 0.0], "intercept": 0.0},
     }
     mixes = {name: mixes.get(name, mixes["all"]) | {"aurc": 0.5} for name in ("all", *SOURCE_COLUMNS)}
-    for k, border in enumerate(borders):
-        mine = rows[rows["fold"] == k]
-        losses = np.linspace(1.1, 1.0, 4)
-        history = {f"train_{t.name}_cross_entropy": losses for t in config.tasks} | {
-            f"calibrate_{t.name}_log_loss": losses + np.array([0, 0, 0.01, 0.05]) for t in config.tasks
-        }
-        record = FoldRecord(
-            index=k, borders=border, rows={t.name: int((mine["task"] == t.name).sum()) for t in config.tasks},
-            audit={}, skipped={}, suspicious={}, confidence={t.name: {} for t in config.tasks}, best_epoch=1,
-            seconds=1.0, history=pd.DataFrame({"epoch": range(4), **history}), importance=pd.DataFrame(),
-            baselines={t.name: {} for t in config.tasks}, mixes={t.name: mixes for t in config.tasks},
+    losses = np.linspace(1.1, 1.0, 4)
+    history = {f"train_{t.name}_cross_entropy": losses for t in config.tasks} | {
+        f"calibrate_{t.name}_log_loss": losses + np.array([0, 0, 0.01, 0.05]) for t in config.tasks
+    }
+    records = []
+    for k, mine in rows.groupby("fold"):
+        first, last = mine["ts"].min(), mine["ts"].max()
+        borders = SegmentBorders(
+            first - pd.Timedelta(days=200), first - pd.Timedelta(days=10), last + pd.Timedelta(days=1)
+        )
+        records.append(
+            FoldRecord(
+                index=int(k), borders=borders,
+                rows={t.name: int((mine["task"] == t.name).sum()) for t in config.tasks},
+                audit={}, skipped={}, suspicious={}, confidence={t.name: {} for t in config.tasks},
+                best_epoch=1, seconds=1.0, history=pd.DataFrame({"epoch": range(4), **history}),
+                importance=pd.DataFrame(), baselines={t.name: {} for t in config.tasks},
+                mixes={t.name: mixes for t in config.tasks},
+            )
         )  # fmt: skip
-        write_fold(folder, record, mine, baselines[baselines["fold"] == k])
+    return records
+
+
+def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0) -> WalkForwardResult:
+    """Write and read back a walk-forward of `bars` days, two instruments and three tasks."""
+    folder.mkdir(parents=True)
+    rows, baselines, config = synthetic_rows(bars, folds, seed)
+    records = fold_records(rows, config)
+    plan = {
+        "format_version": FORMAT_VERSION, "config": config.model_dump(mode="json"), "scheme": "expanding",
+        "test_step": 1, "baselines": ["prior", "logistic"], "series": ["AAA|1d", "BBB|1d"],
+        "data": "synthetic",
+        "borders": [record.borders.to_dict() for record in records], "fingerprint": "synthetic",
+    }  # fmt: skip
+    for record in records:
+        mine, others = (table[table["fold"] == record.index] for table in (rows, baselines))
+        write_fold(folder, record, mine, others)
     write_json(folder / PLAN, plan)
     write_json(folder / SUMMARY, summarise(*_in_file_order(rows, baselines), config))
     return load_walk_forward(folder)

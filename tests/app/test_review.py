@@ -160,7 +160,7 @@ def test_the_informative_source_is_the_one_that_helps(result, rows, blocks) -> N
     assert np.allclose(table.loc["attention", ["mix_value"]].astype(float), 0, atol=1e-9)
     assert len(leave_out_figure(table, dark=False).data) == 2
     assert missing_mixes(rows, result.folds, "direction") is None
-    assert "In the sum of four steadiness under dropout helps" in left_out_sentence(table)
+    assert "In the sum of four: steadiness under dropout helps" in left_out_sentence(table)
 
 
 def test_results_without_refitted_mixes_say_so_and_still_show_the_sum(result, rows, blocks) -> None:

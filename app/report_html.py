@@ -30,6 +30,7 @@ a { color: #00507E; }
 .lb-panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 1rem; }
 .lb-card, .lb-panels > .lb-panel { border: 1px solid #D5DADF; border-radius: .4rem; padding: .7rem .8rem; }
 .lb-warn { border-left: .35rem solid #E69F00; background: #FBF3E0; padding: .4rem .7rem; margin: .5rem 0; }
+.lb-card svg { width: 100%; height: auto; display: block; }
 .lb-moments { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: .8rem; }
 table { border-collapse: collapse; font-size: .87rem; width: 100%; }
 th, td { text-align: left; padding: .22rem .6rem .22rem 0; border-bottom: 1px solid #E6E9EC;
@@ -118,4 +119,4 @@ def inline(markdown: str) -> str:
     text = escape(re.sub(r":material/\w+: ?", "", markdown), quote=False)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
-    return re.sub(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])", r"<i>\1</i>", text)
+    return re.sub(r"(?<![\w*])\*(?=\S)([^*\n]+)(?<=\S)\*(?![\w*])", r"<i>\1</i>", text)

@@ -192,7 +192,7 @@ def draw_similar(material: Material) -> str:
     )  # fmt: skip
     cards = "".join(
         f'<div class="lb-card"><b>{place}. {escape(name)}</b><br>similarity {one.moment.similarity:.3f}'
-        f"{multiple_svg(one.glimpse, name=f'Candles around {name}')}"
+        f'<div role="img" aria-label="Candles around {escape(name)}">{multiple_svg(one.glimpse)}</div>'
         f'<div class="lb-small">{"<br>".join(map(inline, one.outcomes))}</div></div>'
         for place, (name, one) in enumerate(zip(titles, similar.moments, strict=True), 1)
     )

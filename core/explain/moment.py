@@ -168,13 +168,16 @@ class Moment:
         raise InputError(f"a baseline out of {', '.join(BASELINES)}", repr(name), "choose one of them")
 
     def _training_windows(self) -> np.ndarray:
-        """`REFERENCES` training windows spread over this series, or the first known one of its timeframe."""
+        """`REFERENCES` training windows spread over this series, else over the first that has any."""
         wanted, timeframe = self.window.instrument, self.window.timeframe
         stored = self.predictor.store.instruments(timeframe)
         known = [name for name in self.bundle.instruments if name in stored]
-        names = [wanted] if wanted in known else known
-        for name in names:
-            series = self.predictor.label_range(name, timeframe, end=self.bundle.borders.train_end)
+        for name in sorted(known, key=lambda name: name != wanted):
+            try:
+                series = self.predictor.label_range(name, timeframe, end=self.bundle.borders.train_end)
+            except WindowError:
+                # Stored from a later day on than the model was trained to: another series may do.
+                continue
             ends = whole_windows(
                 series.missing, self.predictor.length, self.bundle.config.data.max_missing_share
             )

@@ -6,7 +6,6 @@ import streamlit as st
 
 from app import attribution_resources, controls
 from app.attribution_resources import Ask
-from app.jobs import await_result
 from app.review_controls import draw_chart
 
 
@@ -23,6 +22,6 @@ def draw_depth(ask: Ask) -> None:
             "bar where it was seen to the last bar, where the answer is read (layer conductance, Dhamdhere, "
             "Sundararajan and Yan 2018)."
         )
-        found = await_result(ask.key("depth"), "Looking into the layers", attribution_resources.conduct(ask))
+        found = attribution_resources.await_conductance(ask)
         if found is not None:
             draw_chart(attribution_resources.depth(ask, controls.is_dark(), found), "depth")

@@ -132,7 +132,7 @@ def importance_sentence(
     """What leads, by how much and how surely; whether skill rests on it too."""
     names = sorted(shares, key=lambda name: -shares[name][0])
     first, second = names[0], names[1]
-    title = group_title if rows == "groups" else lambda name: feature_words(name).title
+    title = group_title if rows == "groups" else lambda name: feature_words(name).in_markdown
     value, low, high = shares[first]
     lead = "clearly ahead of" if low > shares[second][2] else "hardly to be told from"
     growth = measured["tasks"][task]["permutation"][rows]
@@ -176,7 +176,7 @@ def draw_removable(measured: Mapping[str, Any], task: str) -> None:
             f"({len(here)} are for {title_of(task).lower()} alone)."
         )
         return
-    names = ", ".join(feature_words(name).title for name in everywhere)
+    names = ", ".join(feature_words(name).in_markdown for name in everywhere)
     count = "1 feature" if len(everywhere) == 1 else f"{len(everywhere)} features"
     st.markdown(
         f"**{count} may go:** for every task the whole interval of {names} lies below "

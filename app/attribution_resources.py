@@ -5,7 +5,6 @@ What is cached is shared by all sessions: read, never change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +16,23 @@ from app.figures.attribution import Rows, attribution_figure
 from app.figures.depth import depth_figure
 from app.figures.faithfulness import faithfulness_figure
 from app.figures.theme import Palette, class_sign
+from app.jobs import await_result
 from app.resources import ModelKey, SeriesKey
 from app.selection import bar_time
 from core.data.store import home_folder
-from core.explain.attribution import Attribution
+from core.explain.attribution import METHODS, Attribution
 from core.explain.causes import strongest_cells
 from core.explain.evidence import Part, read_evidence
-from core.explain.explanation import Check, Question, check_explanation, explain_moment
+from core.explain.explanation import (
+    Check,
+    Question,
+    check_explanation,
+    explain_moment,
+    recall_attribution,
+    recall_check,
+)
 from core.explain.explanation_cache import ExplanationCache
 from core.explain.gradients import Conductance, layer_conductance
-from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
 from core.explain.players import Settings
 
@@ -84,28 +90,40 @@ def explanations() -> ExplanationCache:
     return ExplanationCache(home_folder() / FOLDER)
 
 
-def explain(ask: Ask) -> Callable[[Progress, Cancelled], Attribution]:
-    """Work for `app.jobs.await_result`: the attribution."""
+def await_attribution(ask: Ask) -> Attribution | None:
+    """The attribution, from disk without waiting for anybody's turn; None while it is worked for."""
     found, cache = moment(ask.model, ask.series, ask.bar), explanations()
-    return lambda progress, cancelled: explain_moment(
-        found, ask.question, cache, progress=progress, cancelled=cancelled
+    return recall_attribution(found, ask.question, cache) or await_result(
+        ask.key("attribution"),
+        f"Explaining: {METHODS[ask.method].title}",
+        lambda progress, cancelled: explain_moment(
+            found, ask.question, cache, progress=progress, cancelled=cancelled
+        ),
     )
 
 
-def check(ask: Ask, attribution: Attribution) -> Callable[[Progress, Cancelled], Check]:
-    """Work for `app.jobs.await_result`: whether the attribution is true of the model."""
+def await_check(ask: Ask, attribution: Attribution) -> Check | None:
+    """Whether the attribution is true of the model, likewise."""
     found, cache = moment(ask.model, ask.series, ask.bar), explanations()
-    return lambda progress, cancelled: check_explanation(
-        found, ask.question, attribution, cache, progress=progress, cancelled=cancelled
+    return recall_check(found, ask.question, cache) or await_result(
+        ask.key("check"),
+        "Checking the explanation",
+        lambda progress, cancelled: check_explanation(
+            found, ask.question, attribution, cache, progress=progress, cancelled=cancelled
+        ),
     )
 
 
-def conduct(ask: Ask) -> Callable[[Progress, Cancelled], Conductance]:
-    """Work for `app.jobs.await_result`: how deep in the model each bar's part of the margin is."""
+def await_conductance(ask: Ask) -> Conductance | None:
+    """How deep in the model each bar's part of the margin is; None while it is worked for."""
     found = moment(ask.model, ask.series, ask.bar)
     margin, baseline = found.margin(ask.task, ask.target), found.baseline(ask.baseline)
-    return lambda progress, cancelled: layer_conductance(
-        margin, found.features, baseline.references, progress=progress, cancelled=cancelled
+    return await_result(
+        ask.key("depth"),
+        "Looking into the layers",
+        lambda progress, cancelled: layer_conductance(
+            margin, found.features, baseline.references, progress=progress, cancelled=cancelled
+        ),
     )
 
 

@@ -20,7 +20,6 @@ from app.attribution_words import (
     removal_sentence,
     view_title,
 )
-from app.jobs import await_result
 from app.review_controls import draw_chart, offer_csv
 from app.wording import percent
 from core.explain.attribution import METHODS, Attribution
@@ -60,12 +59,6 @@ def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
     if planted is not None:
         with st.expander("All methods on the planted markets", icon=":material/potted_plant:"):
             draw_planted(planted)
-
-
-def draw_check(ask: Ask, attribution: Attribution) -> Check | None:
-    """The check as soon as it is there, progress until then."""
-    work = attribution_resources.check(ask, attribution)
-    return await_result(ask.key("check"), "Checking the explanation", work)
 
 
 def draw_curves(ask: Ask, check: Check) -> None:

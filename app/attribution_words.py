@@ -88,7 +88,7 @@ def _who(cause: Cause) -> str:
     if not cause.features:
         return "All features"
     if len(cause.features) == 1:
-        title = feature_words(cause.features[0]).title
+        title = feature_words(cause.features[0]).in_markdown
         return title[:1].upper() + title[1:] if cause.features[0] in FEATURE_WORDS else title
     group = feature_groups(cause.features[:1])[cause.features[0]]
     return f"All {len(cause.features)} features of {group_title(group)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,6 +64,11 @@ class FeatureWords:
         """Title and unit."""
         return f"{self.title} ({self.unit})"
 
+    @property
+    def in_markdown(self) -> str:
+        """The title where Markdown is read: a user's column may be called anything."""
+        return _SPECIAL.sub(r"\\\1", self.title)
+
     def numbers(self, values: np.ndarray | float) -> np.ndarray:
         """Feature values (`core.data.features`) as the numbers a person reads, in `unit`; any shape."""
         return self.scale.number(np.asarray(values, dtype=float))
@@ -79,6 +85,9 @@ class FeatureWords:
         """A feature value with its unit, as in a sentence: '1.8 sigma'."""
         text = self.write(value)
         return text if text == "unknown" else f"{text}{self.scale.said}"
+
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!$|~:])")
 
 
 def _hundredfold(values: np.ndarray) -> np.ndarray:

@@ -9,11 +9,10 @@ from app.attribution_choices import choose_ask, stop_others
 from app.attribution_depth import draw_depth
 from app.attribution_importance import draw_importance
 from app.attribution_resources import Ask
-from app.attribution_trust import draw_check, draw_curves, draw_method, draw_trust
+from app.attribution_trust import draw_curves, draw_method, draw_trust
 from app.attribution_words import cause_sentence, legend_sentence
 from app.figures.theme import time_labels
-from app.jobs import await_result
-from core.explain.attribution import METHODS, Attribution
+from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 
 THIS, ALL = "This bar", "Over many bars"
@@ -37,8 +36,7 @@ def draw_moment(ask: Ask) -> None:
     """The map as soon as it is there, then its check; what belongs together stays together."""
     stop_others(ask)
     words = st.empty()
-    work = attribution_resources.explain(ask)
-    attribution = await_result(ask.key("attribution"), f"Explaining: {METHODS[ask.method].title}", work)
+    attribution = attribution_resources.await_attribution(ask)
     if attribution is None:
         return
     words.markdown(
@@ -52,7 +50,7 @@ def draw_moment(ask: Ask) -> None:
         alt=f"What spoke for {ask.target}: bars by features",
     )  # fmt: skip
     causes, trust = st.container(), st.container()
-    check = draw_check(ask, attribution)
+    check = attribution_resources.await_check(ask, attribution)
     with causes:
         draw_causes(ask, attribution, check)
     with trust:

@@ -182,12 +182,9 @@ def explain_moment(
     ExplanationCancelled
         If `cancelled` said so; nothing is kept then.
     """
-    key = _key("attribution", moment, question)
-    stored = None if cache is None else cache.read(key)
+    stored = None if cache is None else recall_attribution(moment, question, cache)
     if stored is not None:
-        fields, arrays = stored
-        lists: dict[str, Any] = {name: tuple(fields.pop(name)) for name in ("feature_names", "groups")}
-        return Attribution(values=arrays["values"], **fields, **lists)
+        return stored
     found = attribute(
         moment.margin(question.task, question.target),
         moment.features,
@@ -200,8 +197,18 @@ def explain_moment(
     )
     if cache is not None:
         fields = asdict(found)
-        cache.write(key, fields, {"values": fields.pop("values")})
+        cache.write(_key("attribution", moment, question), fields, {"values": fields.pop("values")})
     return found
+
+
+def recall_attribution(moment: Moment, question: Question, cache: ExplanationCache) -> Attribution | None:
+    """The attribution if it was computed before; the model is not asked."""
+    stored = cache.read(_key("attribution", moment, question))
+    if stored is None:
+        return None
+    fields, arrays = stored
+    lists: dict[str, Any] = {name: tuple(fields.pop(name)) for name in ("feature_names", "groups")}
+    return Attribution(values=arrays["values"], **fields, **lists)
 
 
 def check_explanation(
@@ -214,10 +221,9 @@ def check_explanation(
     cancelled: Cancelled | None = None,
 ) -> Check:
     """Deletion, insertion, the top bars removed and the strongest causes removed one by one."""
-    key = _key("check", moment, question)
-    stored = None if cache is None else cache.read(key)
+    stored = None if cache is None else recall_check(moment, question, cache)
     if stored is not None:
-        return _restore_check(*stored)
+        return stored
     margin, window = moment.margin(question.task, question.target), moment.features
     baseline = moment.baseline(question.baseline)
     faithfulness = measure_faithfulness(
@@ -237,8 +243,14 @@ def check_explanation(
     causes = find_causes(found, margin, window, baseline, moment.market_values(), usual)
     check = Check(faithfulness, removal, causes)
     if cache is not None:
-        cache.write(key, *_store_check(check))
+        cache.write(_key("check", moment, question), *_store_check(check))
     return check
+
+
+def recall_check(moment: Moment, question: Question, cache: ExplanationCache) -> Check | None:
+    """The check if it was made before; the model is not asked."""
+    stored = cache.read(_key("check", moment, question))
+    return None if stored is None else _restore_check(*stored)
 
 
 def _key(kind: str, moment: Moment, question: Question) -> dict[str, Any]:

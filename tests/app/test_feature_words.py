@@ -43,6 +43,11 @@ def test_a_users_column_keeps_its_name_and_says_its_unit() -> None:
     assert words.state(1.26) == "+1.3 robust standard deviations"
 
 
+def test_a_users_column_cannot_be_read_as_markdown() -> None:
+    assert feature_words("a*b_[c]:$").in_markdown == r"a\*b\_\[c\]\:\$"
+    assert feature_words("return_5").in_markdown == "return over 5 bars"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

@@ -35,8 +35,8 @@ def draw_importance(model: ModelKey) -> None:
         )
         st.code("python -m core evidence --parts importance", language="bash")
         return
-    task = choose_task(model, measured)
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        task = choose_task(model, measured)
         rows = st.segmented_control(
             "Rows", list(_ROWS), default="features", required=True, key="importance_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
@@ -116,7 +116,7 @@ def importance_views(
             f"what its skill rests on (permutation){everywhere}",
             "growth of log-loss when shuffled, nats",
             {n: _triple(v) for n, v in measured["tasks"][task]["permutation"][rows].items()},
-            form=".4f",
+            form=".3f",
         ),
         ImportanceView(
             f"what it was trained to let in (gate){everywhere}",

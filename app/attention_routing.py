@@ -17,6 +17,7 @@ VIEWS = {
     "attention_rollout": "through all layers (rollout)",
     "class_relevance": "weighted by effect on the class",
     "recency": "newest bar first, no attention",
+    "unusual": "farthest from the window's mean first, no attention",
     "random": "random order",
 }
 """Rankings of the bars as a person would name them."""
@@ -45,21 +46,21 @@ def draw_measurement(measured: Mapping[str, Any], task: str) -> None:
     st.caption(
         f"Spearman's rank correlation, mean over {measured['windows']} windows of the {measured['segment']} "
         f"segment, {measured['first'][:10]} to {measured['last'][:10]}; 95% intervals by block bootstrap, "
-        f"{measured['block']} windows a block. Beyond recency: partial rank correlation, age held fixed. "
+        f"{measured['block']} windows a block. Beyond: partial rank correlation. "
         "Rollout: Abnar and Zuidema 2020; weighted by effect: Chefer et al. 2021."
     )
 
 
 def routing_table(measured: Mapping[str, Any], task: str) -> pd.DataFrame:
-    """One row a ranking of the bars: its agreement with removal, and what is left beyond recency."""
+    """One row a ranking of the bars: its agreement with removal, and what is left beyond what is trivial."""
     found = measured["tasks"][task]
     return pd.DataFrame(
         [
             {
                 "bars ranked by": VIEWS.get(view, view),
                 "agreement [95%]": wording.correlation(agreement),
-                "beyond recency [95%]": wording.correlation(found["beyond_recency"][view])
-                if view in found["beyond_recency"]
+                "beyond age and unusualness [95%]": wording.correlation(found["beyond_trivial"][view])
+                if view in found["beyond_trivial"]
                 else "",
             }
             for view, agreement in found["views"].items()

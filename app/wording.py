@@ -183,16 +183,15 @@ def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
             "run `python -m core evidence`."
         )
     found = measured["tasks"][task]
-    attention, recency = found["views"]["attention_mean"], found["views"]["recency"]
-    beyond = found["beyond_recency"]["attention_mean"]
-    if beyond["low"] > 0:
-        verdict = f"bars of the same age held apart, {correlation(beyond)} is left"
-    else:
-        verdict = f"with age held fixed nothing sure is left of it ({correlation(beyond)})"
+    attention, recency, unusual = (
+        correlation(found["views"][view]) for view in ("attention_mean", "recency", "unusual")
+    )
+    beyond = found["beyond_trivial"]["attention_mean"]
+    left = f"{correlation(beyond)} is left of it" if beyond["low"] > 0 else "nothing sure is left of it"
     return opening + (
-        f"On this model it agrees with removing bars at rank correlation **{correlation(attention)}** "
-        f"({measured['windows']} windows, {title_of(task).lower()}). Ranking bars by how recent they are, "
-        f"without looking at attention, reaches {correlation(recency)}; {verdict}."
+        f"On this model it agrees with removing bars at rank correlation **{attention}** "
+        f"({measured['windows']} windows, {title_of(task).lower()}). Without attention, ranking bars by how "
+        f"recent they are reaches {recency}, by how unusual {unusual}; with both held fixed {left}."
     )
 
 

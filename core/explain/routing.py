@@ -6,11 +6,12 @@ Shapes: n windows, T bars, L layers, H heads, V views.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
 from core.bundle import Bundle
 from core.data.segments import TEST
@@ -33,9 +34,11 @@ from core.training.bootstrap import BlockBootstrap, mean_interval
 ATTENTION_VIEWS = ("attention_mean", "attention_last_layer", "attention_rollout", "class_relevance")
 """What the last bar reads: mean over layers and heads, last layer, through all layers, weighted by effect."""
 
-RECENCY, RANDOM = "recency", "random"
-VIEWS = (*ATTENTION_VIEWS, RECENCY, RANDOM)
-"""Beside the attention views two rankings that know nothing of the model: newest bar first, and chance."""
+RECENCY, UNUSUAL, RANDOM = "recency", "unusual", "random"
+TRIVIAL_VIEWS = (RECENCY, UNUSUAL)
+VIEWS = (*ATTENTION_VIEWS, *TRIVIAL_VIEWS, RANDOM)
+"""Beside the attention views three rankings that know nothing of the model: newest bar first, the bar
+farthest from the window's mean first (replacing it by the mean changes most of the input), and chance."""
 
 
 def measure_routing(
@@ -62,8 +65,8 @@ def measure_routing(
         Plain numbers, as `core.explain.evidence` keeps them: ``windows``, ``bars``, ``segment``,
         ``baseline``, ``first`` and ``last`` bar, ``series``, ``block`` (in windows), ``level``, ``seconds``;
         ``tasks[task]["views"][view]`` the mean over windows of Spearman's correlation with ``low`` and
-        ``high`` (block bootstrap over time), for all of `VIEWS`; ``tasks[task]["beyond_recency"][view]`` the
-        same for the rank correlation left when the bars' ages are held fixed, for `ATTENTION_VIEWS`.
+        ``high`` (block bootstrap over time), for all of `VIEWS`; ``tasks[task]["beyond_trivial"][view]`` the
+        same for the rank correlation left when `TRIVIAL_VIEWS` are held fixed, for `ATTENTION_VIEWS`.
 
     Raises
     ------
@@ -89,7 +92,8 @@ def measure_routing(
             for view in VIEWS:
                 plain[task, view].append(rank_correlation(views[view], effects[task]))
             for view in ATTENTION_VIEWS:
-                partial[task, view].append(partial_correlation(views[view], effects[task], views[RECENCY]))
+                fixed = [views[trivial] for trivial in TRIVIAL_VIEWS]
+                partial[task, view].append(partial_correlation(views[view], effects[task], fixed))
     resample = resample_windows(sample)
     return {
         "segment": "test",
@@ -107,7 +111,7 @@ def measure_routing(
         "tasks": {
             task: {
                 "views": {view: _summary(plain[task, view], resample) for view in VIEWS},
-                "beyond_recency": {view: _summary(partial[task, view], resample) for view in ATTENTION_VIEWS},
+                "beyond_trivial": {view: _summary(partial[task, view], resample) for view in ATTENTION_VIEWS},
             }
             for task in tasks
         },
@@ -175,17 +179,24 @@ def attention_views(margin: TaskMargin, window: np.ndarray, seed: int = 0) -> di
         "attention_last_layer": weights[-1].mean(0)[-1],
         "attention_rollout": rollout(weights)[-1],
         RECENCY: np.arange(bars, dtype=float),
+        UNUSUAL: np.abs(window - window.mean(0)).mean(1).astype(float),
         RANDOM: np.random.default_rng(seed).permutation(bars).astype(float),
     }
 
 
-def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: np.ndarray) -> float:
-    """Rank correlation of two rankings with a third held fixed; 0 where the third leaves nothing to rank."""
-    joint, one, other = (
-        rank_correlation(a, b) for a, b in ((first, second), (first, fixed), (second, fixed))
-    )
-    left = (1 - one**2) * (1 - other**2)
-    return float((joint - one * other) / np.sqrt(left)) if left > 1e-12 else 0.0
+def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: Sequence[np.ndarray]) -> float:
+    """Rank correlation of two rankings with others held fixed; 0 where these leave nothing to rank.
+
+    The correlation of what a linear fit of the ranks on the fixed rankings' ranks leaves unexplained.
+    """
+    ranks = np.column_stack([rankdata(values) for values in (first, second, *fixed)])
+    ranks -= ranks.mean(0)
+    known = ranks[:, 2:]
+    left = ranks[:, :2] - known @ np.linalg.lstsq(known, ranks[:, :2], rcond=None)[0]
+    size = np.linalg.norm(left, axis=0)
+    if (size <= 1e-9 * (1 + np.linalg.norm(ranks[:, :2], axis=0))).any():
+        return 0.0
+    return float(left[:, 0] @ left[:, 1] / size.prod())
 
 
 class _Meter:

@@ -106,7 +106,8 @@ def test_where_attention_is_all_there_is_it_agrees_wholly_and_recency_as_its_wei
         for view in ("attention_mean", "attention_last_layer"):
             for name in ("mean", "low", "high"):
                 assert task["views"][view][name] == pytest.approx(1)
-                assert task["beyond_recency"][view][name] == pytest.approx(1)
+                assert task["beyond_trivial"][view][name] == pytest.approx(1)
+        assert task["views"]["unusual"]["mean"] == 0
         by_age = rank_correlation(np.arange(T), weights)
         assert task["views"]["recency"]["mean"] == pytest.approx(by_age)
         assert task["views"]["random"]["low"] < task["views"]["random"]["mean"] < 0.5
@@ -115,13 +116,13 @@ def test_where_attention_is_all_there_is_it_agrees_wholly_and_recency_as_its_wei
         assert task["views"]["class_relevance"]["mean"] == pytest.approx(rank_correlation(relevance, weights))
 
 
-def test_attention_that_only_follows_age_adds_nothing_beyond_recency(walk_bundle, alternating_sample):
+def test_attention_that_only_follows_age_adds_nothing_beyond_what_is_trivial(walk_bundle, alternating_sample):
     weights = np.arange(1.0, T + 1).astype(np.float32)
     found = measure_routing(predictor_of(walk_bundle, weights / weights.sum()))
     for task in found["tasks"].values():
         assert task["views"]["attention_mean"]["mean"] == pytest.approx(1)
         assert task["views"]["recency"]["mean"] == pytest.approx(1)
-        assert task["beyond_recency"]["attention_mean"]["mean"] == pytest.approx(0)
+        assert task["beyond_trivial"]["attention_mean"]["mean"] == pytest.approx(0)
 
 
 def test_what_is_measured_on_a_real_model_is_plain_numbers_within_bounds(walk_bundle, walk_store):
@@ -135,8 +136,8 @@ def test_what_is_measured_on_a_real_model_is_plain_numbers_within_bounds(walk_bu
     assert set(found["tasks"]) == {task.name for task in walk_bundle.config.tasks}
     for task in found["tasks"].values():
         assert tuple(task["views"]) == VIEWS
-        assert tuple(task["beyond_recency"]) == ATTENTION_VIEWS
-        for measured in (*task["views"].values(), *task["beyond_recency"].values()):
+        assert tuple(task["beyond_trivial"]) == ATTENTION_VIEWS
+        for measured in (*task["views"].values(), *task["beyond_trivial"].values()):
             assert -1 <= measured["low"] <= measured["mean"] + 1e-12
             assert measured["mean"] <= measured["high"] + 1e-12 <= 1 + 2e-12
     assert found["windows"] == 3
@@ -163,5 +164,8 @@ def test_a_partial_correlation_is_that_of_the_residuals():
     ranks = [np.argsort(np.argsort(v)).astype(float) for v in (first, second, fixed)]
     residuals = [r - np.polyval(np.polyfit(ranks[2], r, 1), ranks[2]) for r in ranks[:2]]
     expected = np.corrcoef(*residuals)[0, 1]
-    assert partial_correlation(first, second, fixed) == pytest.approx(expected)
-    assert partial_correlation(fixed, second, fixed) == 0
+    assert partial_correlation(first, second, [fixed]) == pytest.approx(expected)
+    assert partial_correlation(fixed, second, [fixed]) == 0
+    other = rng.normal(size=200)
+    assert partial_correlation(first, second, [fixed, np.ones(200)]) == pytest.approx(expected)
+    assert partial_correlation(other, second, [fixed, 3 * other]) == 0

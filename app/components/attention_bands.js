@@ -152,7 +152,10 @@ function followLooks(state) {
   const { token, looks, relevance } = JSON.parse(said)
   if (token !== state.data.token) return
   const stale = state.timer || (state.sent && performance.now() - state.sent.at < 3000 && state.sent.bar !== looks)
-  if (!stale) state.looks = Math.min(looks, state.data.size - 1)
+  if (!stale) {
+    state.looks = Math.min(looks, state.data.size - 1)
+    state.sent = null
+  }
   const text = JSON.stringify(relevance)
   if (text !== state.relevanceText) {
     state.relevanceText = text
@@ -192,14 +195,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bands")
   if (!root || !data) return
   let state = states.get(root)
-  const fresh = !state
-  if (fresh) states.set(root, (state = begin(root)))
+  if (!state) states.set(root, (state = begin(root)))
   state.send = setTriggerValue
   state.data = readPayload(data)
   state.theme = readTheme(parentElement.host ?? root, state.data)
-  if (fresh) state.looks = state.data.size - 1
+  if (state.token !== state.data.token) {
+    clearTimeout(state.timer)
+    Object.assign(state, { token: state.data.token, looks: state.data.size - 1, timer: 0, sent: null })
+  }
   state.relevanceText = ""
-  state.looks = Math.min(state.looks, state.data.size - 1)
   state.hover = state.hover !== null && state.hover < state.data.size ? state.hover : null
   state.stage.onpointermove = event => point(state, event)
   state.stage.onpointerleave = () => leave(state)

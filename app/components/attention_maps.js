@@ -1,3 +1,5 @@
+const followers = new WeakMap()
+
 // Payload: uint32 little-endian header length, JSON header, then one byte per cell (0 = masked).
 function readPayload(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -130,7 +132,10 @@ export default function (component) {
   }
   mark(grid, 0, null)
   follow()
+  // The script runs again with every new window, the cleanup only once: at most one listener may be left.
+  window.removeEventListener("lookback-map", followers.get(grid))
   window.addEventListener("lookback-map", follow)
+  followers.set(grid, follow)
   grid.dataset.ready = header.token
   return () => window.removeEventListener("lookback-map", follow)
 }

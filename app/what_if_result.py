@@ -24,6 +24,8 @@ def draw_comparison(model: ModelKey, at: controls.Moment, edited: Moment | None)
     """Calls, probabilities, confidence and its sources; the original alone before anything is edited."""
     before = resources.predict(model, at.key, at.bar)
     after = before if edited is None else edited.prediction
+    if edited is None:
+        st.markdown(what_if_words.UNEDITED)
     for name, task in before.tasks.items():
         st.markdown(what_if_words.call_sentence(task, after.tasks[name]))
     st.plotly_chart(

@@ -21,6 +21,8 @@ IMPOSSIBLE = (
     "RSI come from the same prices, and here they move apart. Edit bars to stay with what could have traded."
 )
 
+UNEDITED = ":material/edit_off: **Nothing is changed yet**: this is what the model says of the bar as it was."
+
 NO_FLIP = (
     "No change of these features in these bars was found that flips the call. That is no proof that there is "
     "none: the search takes linear steps towards the border and stops after 40."
@@ -52,6 +54,9 @@ def class_shifts(before: Prediction, after: Prediction) -> list[ClassShift]:
 
 def call_sentence(before: TaskPrediction, after: TaskPrediction) -> str:
     """'Direction: ▲ Bullish 41% → ▼ Bearish 39%: the call flips'; Markdown."""
+    if before is after:
+        share = percent(max(shown_probabilities(before)))
+        return f"{title_of(before.task)}: {class_sign(before.call)} {before.call} {share}"
     old, new = (percent(max(shown_probabilities(task))) for task in (before, after))
     was, now = (f"{class_sign(task.call)} {task.call}" for task in (before, after))
     if was == now:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import prepare
-from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError
 from core.training.ablation import arm_folder, run_ablation
@@ -130,6 +130,22 @@ def test_an_arm_whose_settings_changed_is_not_taken_for_the_finished_one(finishe
     with pytest.raises(KeyboardInterrupt):
         run_ablation(walks, TINY, folder, arms=changed, baselines=BESIDE, test_step=4)
     assert trained == [[5, 5, None, None]]
+
+
+def test_no_bar_from_the_end_on_is_looked_at(walks, tmp_path):
+    starts = [walks["AAA", "1d"]["ts"].iloc[place] for place in (800, 1000, 1150)]
+    borders = SegmentBorders(*starts)
+    spoilt = {key: frame.copy() for key, frame in walks.items()}
+    for frame in spoilt.values():
+        frame.loc[frame["ts"] >= starts[2], ["open", "high", "low", "close"]] = 1e6
+    found = [
+        run_ablation(
+            bars, TINY, tmp_path / name, arms={WHOLE: {}}, borders=borders, baselines=("prior",), test_step=4
+        )
+        for name, bars in (("as_they_are", walks), ("spoilt", spoilt))
+    ]
+    assert str(found[0]) == str(found[1])
+    assert max(score.rows for score in found[0]) <= 2 * 150 / 4 + 2
 
 
 def test_another_ablations_folder_is_refused(finished, walks):

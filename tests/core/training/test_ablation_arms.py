@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from core.config import load_config
 from core.errors import ConfigError
 from core.training.ablation_arms import ARMS, WHOLE, change_config, check_arms, read_arms
 from tests.conftest import small_config
@@ -53,6 +54,11 @@ def test_arms_of_a_file_stand_after_the_whole_model(tmp_path):
 def test_an_arm_that_asks_another_question_or_cannot_be_read_is_refused_before_training(arm):
     with pytest.raises(ConfigError):
         check_arms({WHOLE: {}, "arm": arm}, SMALL)
+
+
+def test_the_arms_that_ship_can_be_trained_with_the_configuration_they_are_for():
+    check_arms(read_arms(ASSETS / "fx_arms.yaml"), load_config(ASSETS / "fx.yaml"))
+    load_config(ASSETS / "acl18.yaml")
 
 
 def test_a_mean_of_means_is_refused():

@@ -36,7 +36,7 @@ def open_review(workbench: Workbench, page: str) -> None:
 @pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
 def test_the_review_pages_open_without_an_error_in_both_themes(workbench: Workbench) -> None:
     open_review(workbench, "calibration")
-    expect(workbench.page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(workbench.page.locator(".js-plotly-plot")).to_have_count(7)
     expect(workbench.page.get_by_text("A perfect model would show up to")).to_be_visible()
     workbench.assert_sound()
     workbench.visit("Selective")
@@ -67,4 +67,39 @@ def test_a_filter_narrows_the_rows_and_follows_to_the_next_page(workbench: Workb
     expect(workbench.page.get_by_text(re.compile(r"of 600\)"))).to_be_visible()
     workbench.visit("Selective")
     expect(workbench.page.get_by_role("combobox", name=re.compile("Instrument")).nth(1)).to_have_value("BBB")
+    workbench.assert_sound()
+
+
+def test_a_copied_link_shows_another_visitor_the_same_rows(workbench: Workbench) -> None:
+    open_review(workbench, "calibration")
+    workbench.page.get_by_role("combobox", name="Instrument").nth(1).click()
+    workbench.page.get_by_role("option", name="BBB", exact=True).click()
+    workbench.settle()
+    workbench.page.get_by_role("slider", name="Act only above this confidence").focus()
+    workbench.page.keyboard.press("ArrowRight")
+    workbench.settle()
+    expect(workbench.page).to_have_url(re.compile("review_instrument=BBB"))
+    expect(workbench.page).to_have_url(re.compile("review_line=51"))
+    link = workbench.page.url
+    visitor = workbench.page.context.browser.new_context()  # type: ignore[union-attr]
+    page = visitor.new_page()
+    page.goto(link)
+    expect(page.get_by_text("Above 51% it would have acted")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"of 600\)"))).to_be_visible()
+    visitor.close()
+    workbench.assert_sound()
+
+
+def test_the_sets_follow_the_level_and_performance_follows_the_filters(workbench: Workbench) -> None:
+    open_review(workbench, "calibration")
+    workbench.page.get_by_role("radio", name="95%").click()
+    workbench.settle()
+    expect(workbench.page.get_by_text("Promised 95%")).to_be_visible()
+    expect(workbench.page).to_have_url(re.compile("review_level=0.95"))
+    workbench.visit("Performance")
+    workbench.page.get_by_role("combobox", name="Instrument").nth(1).click()
+    workbench.page.get_by_role("option", name="AAA", exact=True).click()
+    workbench.settle()
+    expect(workbench.page.get_by_text("All folds, 600 predictions, 95% whiskers")).to_be_visible()
+    expect(workbench.page.get_by_text("600 direction predictions of AAA")).to_be_visible()
     workbench.assert_sound()

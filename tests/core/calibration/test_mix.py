@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from core.calibration.mix import SOURCES, LearnedMix
 from core.errors import BundleError, InputError
@@ -23,6 +24,19 @@ def test_a_source_that_never_varies_has_no_weight():
     mix = LearnedMix.fit(sources, rng.integers(2, size=500))
     assert mix.weights[3] == 0
     assert np.isfinite(mix.apply(np.zeros(4)))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_without_a_source_the_others_are_weighed_as_if_it_had_never_been(source):
+    rng = np.random.default_rng(3)
+    sources = rng.random((5000, 4))
+    correct = rng.random(5000) < expit(sources @ [1.0, -2.0, 1.5, 2.0] - 1)
+    mix = LearnedMix.fit(sources, correct, without=source)
+    left = [i for i, name in enumerate(SOURCES) if name != source]
+    theirs = LogisticRegression(C=np.inf, tol=1e-8).fit(sources[:, left], correct)
+    assert mix.weights[SOURCES.index(source)] == 0
+    np.testing.assert_allclose(np.array(mix.weights)[left], theirs.coef_[0], atol=5e-3)
+    assert not np.allclose(mix.weights, LearnedMix.fit(sources, correct).weights, atol=1e-2)
 
 
 def test_one_row_is_a_batch_of_one():

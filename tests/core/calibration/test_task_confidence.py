@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from core.calibration.task_confidence import TaskConfidence
+from core.calibration.task_confidence import SET_LEVEL, SET_LEVELS, TaskConfidence
 from core.errors import InputError
 
 
@@ -49,6 +49,27 @@ def test_sets_cover_the_label_at_the_stated_rate_and_hold_the_call(fitted):
     members = fitted.state(logits, sources, raw).members
     assert members[np.arange(4000), labels].mean() == pytest.approx(0.9, abs=0.02)
     assert members[np.arange(4000), logits.argmax(1)].all()
+
+
+@pytest.mark.parametrize("level", SET_LEVELS)
+def test_every_level_is_kept_and_covers_at_its_rate(fitted, level):
+    logits, labels, sources, raw = overconfident_rows(4000, 6)
+    members = fitted.state(logits, sources, raw, level).members
+    assert members[np.arange(4000), labels].mean() == pytest.approx(level, abs=0.02)
+    if level == SET_LEVEL:
+        np.testing.assert_array_equal(members, fitted.state(logits, sources, raw).members)
+
+
+def test_a_level_that_was_not_fitted_is_refused_with_those_that_were(fitted):
+    with pytest.raises(InputError, match=r"80%, 90%, 95%, got 70%"):
+        fitted.sets_at(0.7)
+
+
+def test_what_kept_one_level_is_still_read(fitted):
+    stored = json.loads(json.dumps(fitted.to_dict()))
+    stored["sets"] = stored["sets"][1]
+    restored = TaskConfidence.from_dict(stored)
+    assert restored.sets == (fitted.sets_at(0.9),)
 
 
 def test_plain_numbers_restore_the_same_statements(fitted):

@@ -5,16 +5,27 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
+from core.calibration.mix import LearnedMix
+from core.calibration.task_confidence import SET_LEVELS
 from core.data.timeframe import known_at
 from core.errors import ConfigError, InputError
+from core.training.selective import selective_areas
 from core.training.walk_forward import BASELINES, load_walk_forward, run_walk_forward
-from core.training.walk_forward_results import CONFIDENCE_COLUMNS, ResultsError, fold_path, rows_path
+from core.training.walk_forward_results import (
+    CONFIDENCE_COLUMNS,
+    SOURCE_COLUMNS,
+    ResultsError,
+    fold_path,
+    rows_path,
+    set_columns,
+)
 from tests.core.training.walk_forward_markets import market, tiny_config
 
 FOLDS = 2
@@ -58,6 +69,7 @@ def _same(first, second):
     assert first.summary == second.summary
     for one, other in zip(first.folds, second.folds, strict=True):
         assert (one.audit, one.confidence, one.baselines) == (other.audit, other.confidence, other.baselines)
+        assert one.mixes == other.mixes
         pd.testing.assert_frame_equal(one.importance, other.importance, check_exact=True)
 
 
@@ -84,6 +96,34 @@ def test_rows_are_test_bars_in_fold_order_with_whole_distributions(finished):
     assert rows.loc[rows["set_size"] == 1, "covered"].equals(
         pd.Series(covered >= rows["temperature"].to_numpy() - 1e-7)[(rows["set_size"] == 1).to_numpy()]
     )
+
+
+def test_sets_of_a_higher_level_hold_those_of_a_lower_one(finished):
+    _, result, _, _ = finished
+    sizes, covered = zip(*(set_columns(level) for level in SET_LEVELS), strict=True)
+    for low, high in pairwise(sizes):
+        assert (result.rows[low] <= result.rows[high]).all()
+    for low, high in pairwise(covered):
+        assert (result.rows[high] | ~result.rows[low]).all()
+    assert (result.rows[sizes[0]] < result.rows[sizes[-1]]).any()
+
+
+def test_every_fold_keeps_the_mix_without_each_source_and_what_it_is_worth(finished):
+    _, result, _, _ = finished
+    for fold in result.folds:
+        for task, mixes in fold.mixes.items():
+            assert set(mixes) == {"all", *SOURCE_COLUMNS}
+            rows = result.rows[(result.rows["fold"] == fold.index) & (result.rows["task"] == task)]
+            classes = len(result.summary[task]["classes"])
+            correct = rows[[f"u_{c}" for c in range(classes)]].to_numpy().argmax(1) == rows["label"]
+            for name, stored in mixes.items():
+                mix = LearnedMix.from_dict(stored)
+                stated = mix.apply(rows[list(SOURCE_COLUMNS)].to_numpy())
+                assert stored["aurc"] == pytest.approx(selective_areas(stated, correct)[0], abs=1e-4)
+                if name == "all":
+                    np.testing.assert_allclose(stated, rows["mix"], atol=1e-5)
+                else:
+                    assert mix.weights[SOURCE_COLUMNS.index(name)] == 0
 
 
 def test_every_baseline_forecasts_the_model_s_rows(finished):

@@ -89,8 +89,8 @@ def _draw_series(series: list[SeriesSummary]) -> None:
     frames = sorted({s.timeframe for s in series if s.instrument == chosen.instrument}, key=duration)
     st.session_state["strip_instrument"] = chosen.instrument
     st.session_state["strip_timeframe"] = chosen.timeframe
-    st.selectbox("Instrument", instruments, key="strip_instrument", on_change=_change_instrument, width=140)
-    st.selectbox("Timeframe", frames, key="strip_timeframe", on_change=_change_timeframe, width=90)
+    st.selectbox("Instrument", instruments, key="strip_instrument", on_change=_change_instrument, width=118)
+    st.selectbox("Timeframe", frames, key="strip_timeframe", on_change=_change_timeframe, width=84)
 
 
 def _draw_stepper(at: controls.Moment, live_page: Any) -> None:

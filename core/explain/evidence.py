@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.bundle import Bundle
+from core.config import ModelConfig
 from core.errors import InputError
 
 Part = Literal["planted", "routing", "importance", "moments"]
@@ -41,6 +42,17 @@ def model_fingerprint(bundle: Bundle) -> str:
         digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     digest.update(json.dumps([bundle.scaler.to_dict(), bundle.instruments, bundle.timeframes]).encode())
     return digest.hexdigest()[:16]
+
+
+def planted_architecture(config: ModelConfig) -> ModelConfig:
+    """The architecture a planted market tells of: the model's, with the usual dropout.
+
+    How hard a model was regularised against the noise of a real market is no part of its architecture, and
+    planted windows are drawn anew at every step.
+    """
+    usual = ModelConfig()
+    rates = {"dropout": usual.dropout, "embedding_dropout": usual.embedding_dropout}
+    return config.model_copy(update=rates)
 
 
 def evidence_folder(home: Path, bundle: Bundle) -> Path:
@@ -87,10 +99,12 @@ def read_evidence(home: Path, bundle: Bundle, part: Part) -> dict[str, Any] | No
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if part == "planted":
-            speaks = content["architecture"] == bundle.config.model.model_dump(mode="json")
+            speaks = planted_architecture(ModelConfig(**content["architecture"])) == planted_architecture(
+                bundle.config.model
+            )
         else:
             speaks = content["model"] == model_fingerprint(bundle)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvidenceError(
             f"measurements in {path}", f"a damaged file ({error})", "measure again: python -m core evidence"
         ) from None

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
-from core.explain.evidence import PARTS, Part, evidence_path, model_fingerprint, write_evidence
+from core.explain.evidence import (
+    PARTS,
+    Part,
+    evidence_path,
+    model_fingerprint,
+    planted_architecture,
+    write_evidence,
+)
 from core.explain.global_importance import measure_importance
 from core.explain.margin import Cancelled
 from core.explain.moment_index import build_index, save_index
@@ -36,12 +43,15 @@ class EvidenceSettings:
     steps
         Training steps of each planted model at most.
     bfloat16
-        Train planted models in bfloat16, where the machine gains by it.
+        Train and explain planted models in bfloat16, where the machine gains by it.
+    slow_windows
+        Planted windows explained by the slowest methods, see `core.explain.planted.SLOW`; None is all.
     """
 
     windows: int | None = None
     steps: int = 600
     bfloat16: bool = False
+    slow_windows: int | None = 20
 
 
 def measure_parts(
@@ -119,12 +129,14 @@ def _measure(
         )
         return
     if part == "planted":
-        architecture = bundle.config.model
+        architecture = planted_architecture(bundle.config.model)
         content = run_planted(
             architecture,
             work / f"planted-{_digest(architecture.model_dump(mode='json'))}",
             progress=progress,
             training=PlantedTraining(steps=settings.steps, bfloat16=settings.bfloat16),
+            bfloat16=settings.bfloat16,
+            slow_windows=settings.slow_windows,
             cancelled=cancelled,
             **windows,
         )

@@ -50,13 +50,18 @@ def legend_sentence(method: str, target: str, *, block: int = 1, grouped: bool =
             f"**Blue cells mattered for {target}, {nothing} did not; the stronger the colour, the more.** "
             f"This method does not say whether they spoke for or against. A cell is {cell}."
         )
-    spread = {
-        "cell": "",
-        "feature": " This method tells features apart but not bars: a row's value is spread over all bars.",
-        "bar": " This method tells bars apart but not features: a bar's value is spread over all rows.",
-        "block": " This method tells groups of features and stretches of bars apart: each value is spread "
-        "evenly over its cells.",
-    }[known.resolution]
+    # Feature ablation hides the bars of a block together, and so tells blocks apart.
+    spread = (
+        ""
+        if known.resolution == "feature" and block > 1
+        else {
+            "cell": "",
+            "feature": " This method tells features apart but not bars: a row's value is spread over all bars.",
+            "bar": " This method tells bars apart but not features: a bar's value is spread over all rows.",
+            "block": " This method tells groups of features and stretches of bars apart: each value is spread "
+            "evenly over its cells.",
+        }[known.resolution]
+    )
     return (
         f"**Blue cells pushed the model towards {target}, orange ones against it, {nothing} did nothing; the "
         f"stronger the colour, the more** (in log-odds). A cell is {cell}.{spread}"

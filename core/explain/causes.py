@@ -26,8 +26,8 @@ class Cause:
     Attributes
     ----------
     features
-        One name; all names of a source group when the method tells only those apart; none when it tells
-        bars apart but not features.
+        One name; all names of a source group when the method hid it as one; none when it tells bars apart
+        but not features.
     first, last
         Bars of the window, both included; the whole window when the method tells features apart but not bars.
     value
@@ -141,9 +141,12 @@ def strongest_cells(attribution: Attribution, count: int = COUNT, block: int = B
     columns = [np.array([index]) for index in range(width)]
     if attribution.resolution == "bar":
         columns = [np.arange(width)]
-    elif attribution.resolution == "block":
-        kinds = np.array(attribution.groups)
-        columns = [np.flatnonzero(kinds == kind) for kind in dict.fromkeys(attribution.groups)]
+    elif attribution.resolution != "cell":
+        # A source that was hidden as one has shared its value equally among its features.
+        alike: dict[tuple[str, bytes], list[int]] = {}
+        for index, group in enumerate(attribution.groups):
+            alike.setdefault((group, attribution.values[:, index].tobytes()), []).append(index)
+        columns = [np.array(found) for found in alike.values()]
     values = np.stack([attribution.values[:, chosen].sum(1, dtype=float) for chosen in columns], axis=1)
     step = length if attribution.resolution == "feature" else block
     # Blocks are counted back from the last bar, so that the newest one is whole.

@@ -103,12 +103,15 @@ def test_a_method_without_signs_claims_no_direction() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_colours_of_every_method_are_explained_above_the_map(method: str, dark: bool) -> None:
-    said = legend_sentence(method, "Bearish", block=10, dark=dark)
+    said = legend_sentence(method, "Bearish", dark=dark)
     assert said.startswith("**Blue cells")
     assert "Bearish" in said
     assert ("white" in said) != dark
-    assert "one feature at 10 bars" in said
+    assert "one feature at one bar" in said
     assert ("spread evenly" in said or "spread over" in said) == (METHODS[method].resolution != "cell")
+    grouped = legend_sentence(method, "Bearish", block=10, grouped=True, dark=dark)
+    assert "one group of features at 10 bars" in grouped
+    assert not (method == "feature_ablation" and "spread" in grouped)
 
 
 def test_the_sum_is_told_with_its_error() -> None:

@@ -66,6 +66,7 @@ def test_each_cause_says_what_stood_there_what_is_usual_and_what_is_left_without
     ("method", "settings", "features", "bars"),
     [
         ("feature_ablation", {}, 1, (0, 23)),
+        ("feature_ablation", {"grouping": "source"}, 3, (0, 23)),
         ("occlusion", {"occlusion_block": 4}, 0, (14, 23)),
         ("permutation_shap", {"player_block": 10}, 3, (14, 23)),
     ],

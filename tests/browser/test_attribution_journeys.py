@@ -90,11 +90,9 @@ def test_another_method_explains_itself_with_its_paper(workbench: Workbench) -> 
     offered = workbench.page.get_by_role("option").all_text_contents()
     assert "Integrated Gradients" in offered
     assert not [name for name in offered if "deep" in name.lower()]
-    workbench.page.get_by_role("option", name="Saliency rescaled in time").click()
-    expect(workbench.page.get_by_text("does not say whether they spoke for or against")).to_be_visible(
-        timeout=PATIENCE
-    )
-    expect(workbench.page.get_by_text("Ismail et al. 2020, Benchmarking")).to_be_visible()
+    workbench.page.get_by_role("option", name="Feature ablation").click()
+    expect(workbench.page.get_by_text("tells features apart but not bars")).to_be_visible(timeout=PATIENCE)
+    expect(workbench.page.get_by_text("Zeiler & Fergus 2014")).to_be_visible()
     expect(workbench.page.get_by_text("This method promises no sum")).to_be_visible()
     workbench.assert_sound()
 

@@ -42,9 +42,13 @@ def open_offline(workbench: Workbench, file: Path) -> tuple[Page, list[str]]:
     page, complaints = context.new_page(), []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: None if asked.url == file.as_uri() else complaints.append(asked.url))
-    page.goto(file.as_uri())
-    return page, [url for url in complaints if not url.startswith(("data:", "blob:"))]
+    page.on("request", lambda asked: None if _stays(asked.url, file) else complaints.append(asked.url))
+    page.goto(file.as_uri(), timeout=EXPLAIN_SECONDS * 1000)
+    return page, complaints
+
+
+def _stays(url: str, file: Path) -> bool:
+    return url == file.as_uri() or url.startswith(("data:", "blob:"))
 
 
 def test_one_click_makes_a_report_that_opens_offline_and_leads_back(

@@ -21,6 +21,9 @@ HEAVY = (
     "app.attention_comparison",
     "app.head_summaries",
     "app.attribution_choices",
+    "app.what_if_editors",
+    "app.what_if_result",
+    "app.similar",
     "app.strip",
 )
 """What the pages import, beginning with the slowest."""

@@ -133,8 +133,8 @@ def left_out_sentence(table: pd.DataFrame) -> str:
         harming = [STATED[str(n)] for n, line in lines if line[f"{kind}_high"] < 0]
         said = [f"{_listed(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
         said += [f"{_listed(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
-        parts.append(f"in the {name}: {'; '.join(said) or 'no source is shown to help or to harm'}")
-    sentence = ", ".join(parts)
+        parts.append(f"in the {name}: {', '.join(said) or 'no source is shown to help or to harm'}")
+    sentence = "; ".join(parts)
     return f"**{sentence[:1].upper()}{sentence[1:]}.** Of what is not named neither is shown."
 
 

@@ -139,7 +139,7 @@ def measure_importance(
         "groups": groups,
         "gate": {importance.name: importance.value / total for importance in gate},
         "removable": removable_everywhere([found[task]["removable"] for task in tasks], names),
-        "counts": {name: _count(keys) for name, keys in labels.items()},
+        "counts": {name: {k: keys.count(k) for k in sorted({*keys}) if k} for name, keys in labels.items()},
         "tasks": found,
         "seconds": round(time.perf_counter() - began, 1),
     }
@@ -285,10 +285,6 @@ def _slice(
 
 def _plain(found: Sequence[Importance]) -> dict[str, list[float]]:
     return {importance.name: [importance.value, importance.low, importance.high] for importance in found}
-
-
-def _count(keys: Sequence[str]) -> dict[str, int]:
-    return {key: list(keys).count(key) for key in sorted(set(keys)) if key}
 
 
 class _Work:

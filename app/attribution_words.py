@@ -56,10 +56,10 @@ def legend_sentence(method: str, target: str, *, block: int = 1, grouped: bool =
         if known.resolution == "feature" and block > 1
         else {
             "cell": "",
-            "feature": " This method tells features apart but not bars: a row's value is spread over all bars.",
+            "feature": " This method tells features apart but not bars: a row's value is spread over it.",
             "bar": " This method tells bars apart but not features: a bar's value is spread over all rows.",
-            "block": " This method tells groups of features and stretches of bars apart: each value is spread "
-            "evenly over its cells.",
+            "block": " This method tells groups of features and stretches of bars apart: each value is "
+            "spread evenly over its cells.",
         }[known.resolution]
     )
     return (

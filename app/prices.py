@@ -10,7 +10,7 @@ PRICES = ["open", "high", "low", "close"]
 
 
 def quoted_prices(traded: pd.DataFrame, anchor: int = -1) -> pd.DataFrame:
-    """Bars adjusted for splits and dividends where the data allow, scaled to the price bar `anchor` traded at.
+    """Bars adjusted for splits and dividends where data allow, scaled to the price bar `anchor` traded at.
 
     Parameters
     ----------

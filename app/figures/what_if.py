@@ -78,8 +78,8 @@ def edited_candles(
         type="category", rangeslider_visible=False, showgrid=False, nticks=5, tickangle=0,
         range=[-0.5, len(before) - 0.5],
     )  # fmt: skip
-    low = min(float(bars["low"].min()) for bars in (before, after))
-    high = max(float(bars["high"].max()) for bars in (before, after))
+    low = min(float(bars["low"].to_numpy().min()) for bars in (before, after))
+    high = max(float(bars["high"].to_numpy().max()) for bars in (before, after))
     room = 0.04 * (high - low) or 0.01 * high
     figure.update_yaxes(tickformat=price_format(before["close"]), range=[low - room, high + room], row=1)
     most = max(float(np.nan_to_num(bars["volume"]).max()) for bars in (before, after))

@@ -38,7 +38,7 @@ from core.explain.players import Settings
 
 TABLE = "planted.json"
 FORMAT = 1
-RANDOMISED_WINDOWS = 3
+RANDOMISED_WINDOWS = 2
 SLOW = ("temporal_rescaling", "permutation_shap")
 """Methods that cost as much as all others together."""
 _TEST_SEED = 7

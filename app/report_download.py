@@ -58,7 +58,7 @@ def draw_asked(at: controls.Moment) -> None:
     asked: Asked | None = st.session_state.get(_ASKED)
     if asked is None or asked.chosen != _pinned(at):
         return
-    with notices.guard(), st.container(border=True, key="report"):
+    with st.container(border=True, key="report"), notices.guard():
         report = _await(asked, at)
         if report is not None:
             _offer(report, asked.chosen)

@@ -89,10 +89,8 @@ def _draw_actions(at: controls.Moment, bars: EditableBars) -> None:
         st.number_input(
             "Shift the close by %", -50.0, 100.0, 0.0, 0.5, key="what_if_shift", on_change=shift, width=150
         )
-        st.button(
-            "Undo all", key="what_if_undo", on_click=restart_table, args=(at, ()),
-            disabled=not find_draft(at).cells,
-        )  # fmt: skip
+        # Never disabled: the table below, drawn after this, may just have brought the first edit.
+        st.button("Undo all", key="what_if_undo", on_click=restart_table, args=(at, ()))
 
 
 def edit_features(model: ModelKey, at: controls.Moment) -> Moment | None:

@@ -94,7 +94,7 @@ def test_the_sets_follow_the_level_and_performance_follows_the_filters(workbench
     open_review(workbench, "calibration")
     workbench.page.get_by_role("radio", name="95%").click()
     workbench.settle()
-    expect(workbench.page.get_by_text("Promised 95%")).to_be_visible()
+    expect(workbench.page.get_by_text("Promised 95%, held")).to_be_visible()
     expect(workbench.page).to_have_url(re.compile("review_level=0.95"))
     workbench.visit("Performance")
     workbench.page.get_by_role("combobox", name="Instrument").nth(1).click()

@@ -79,12 +79,12 @@ def test_a_feature_is_changed_and_its_course_drawn(workbench: Workbench) -> None
     workbench.open(AT)
     choose_mode(workbench, "Edit features")
     expect(workbench.page.get_by_text("may correspond to no possible bars")).to_be_visible()
-    workbench.page.get_by_label(re.compile(r"^Value \(")).fill("3")
+    workbench.page.get_by_label(re.compile(r"^Value \(")).fill("2")
     workbench.page.keyboard.press("Enter")
     workbench.settle()
     press(workbench, "Add this change")
     expect(workbench.page.get_by_text("The changed features: thin as they were")).to_be_visible()
-    expect(workbench.page.get_by_text("return over 1 bar = +3.0 sigma in the last 5 bars")).to_be_visible()
+    expect(workbench.page.get_by_text("return over 1 bar = +2.0 sigma in the last 5 bars")).to_be_visible()
     workbench.assert_sound()
 
 

@@ -63,7 +63,9 @@ def test_a_low_typed_above_the_open_is_refused_in_a_sentence_and_can_be_undone(w
     box = table.bounding_box()
     assert box is not None
     last_low = {"x": box["width"] * 0.56, "y": box["height"] - 16}
+    workbench.page.wait_for_timeout(1000)  # the grid draws on a canvas: no element says when it is there
     table.dblclick(position=last_low)
+    expect(workbench.page.locator("#portal input")).to_be_visible()
     workbench.page.keyboard.press("Control+A")
     workbench.page.keyboard.type("9999")
     workbench.page.keyboard.press("Enter")

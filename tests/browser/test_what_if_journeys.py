@@ -56,27 +56,6 @@ def test_a_lower_close_moves_the_probabilities_and_is_marked_beside_the_original
     workbench.assert_sound()
 
 
-def test_a_low_typed_above_the_open_is_refused_in_a_sentence_and_can_be_undone(workbench: Workbench) -> None:
-    workbench.open(AT)
-    table = workbench.page.get_by_test_id("stDataFrame").first
-    expect(table).to_be_visible()
-    box = table.bounding_box()
-    assert box is not None
-    last_low = {"x": box["width"] * 0.56, "y": box["height"] - 16}
-    workbench.page.wait_for_timeout(1000)  # the grid draws on a canvas: no element says when it is there
-    table.dblclick(position=last_low)
-    expect(workbench.page.locator("#portal input")).to_be_visible()
-    workbench.page.keyboard.press("Control+A")
-    workbench.page.keyboard.type("9999")
-    workbench.page.keyboard.press("Enter")
-    workbench.settle()
-    expect(workbench.page.get_by_text(re.compile("Expected low <= open and close <= high"))).to_be_visible()
-    expect(workbench.page.get_by_text(re.compile("Edited: low of 2012-06-29"))).to_be_visible()
-    press(workbench, "Undo all")
-    expect(workbench.page.get_by_text("Expected low <= open")).to_have_count(0)
-    workbench.assert_sound()
-
-
 def test_a_feature_is_changed_and_its_course_drawn(workbench: Workbench) -> None:
     workbench.open(AT)
     choose_mode(workbench, "Edit features")

@@ -31,12 +31,10 @@ from core.explain.explanation import (
     recall_attribution,
     recall_check,
 )
-from core.explain.explanation_cache import ExplanationCache
+from core.explain.explanation_cache import ExplanationCache, open_cache
 from core.explain.gradients import Conductance, layer_conductance
 from core.explain.moment import Moment
 from core.explain.players import Settings
-
-FOLDER = "explanations"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def moment(model: ModelKey, series: SeriesKey, bar: str) -> Moment:
 
 def explanations() -> ExplanationCache:
     """Explanations kept in the home folder."""
-    return ExplanationCache(home_folder() / FOLDER)
+    return open_cache(home_folder())
 
 
 def await_attribution(ask: Ask) -> Attribution | None:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from app.feature_words import FEATURE_WORDS, feature_words, group_title
+from app.figures.depth import depth_label
 from app.wording import percent
 from core.data.features import feature_groups
 from core.explain.attribution import METHODS, Attribution
 from core.explain.causes import Cause
 from core.explain.faithfulness import Faithfulness, Removal
+from core.explain.planted_views import CONDUCTANCE
 
 BASELINE_TITLES = {
     "window_mean": "the window's own mean",
@@ -196,8 +198,12 @@ def planted_score(
 
 
 def view_title(name: str) -> str:
-    """A method or attention view as a table calls it."""
-    return METHODS[name].title if name in METHODS else VIEW_TITLES.get(name, name)
+    """A method, a depth of the model or an attention view as a table calls it."""
+    if name in METHODS:
+        return METHODS[name].title
+    if name.startswith(CONDUCTANCE):
+        return f"layer conductance, {depth_label(int(name.removeprefix(f'{CONDUCTANCE}_')))}"
+    return VIEW_TITLES.get(name, name)
 
 
 def decimal(value: float) -> str:

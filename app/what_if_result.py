@@ -20,12 +20,12 @@ CANDLES = 60
 TOP_FEATURES = 8
 
 
-def draw_comparison(model: ModelKey, at: controls.Moment, edited: Moment | None) -> None:
-    """Calls, probabilities, confidence and its sources; the original alone before anything is edited."""
+def draw_comparison(model: ModelKey, at: controls.Moment, edited: Moment | None, *, refused: bool) -> None:
+    """Calls, probabilities, confidence and its sources; the original alone without a usable edit."""
     before = resources.predict(model, at.key, at.bar)
     after = before if edited is None else edited.prediction
     if edited is None:
-        st.markdown(what_if_words.UNEDITED)
+        st.markdown(what_if_words.REFUSED if refused else what_if_words.UNEDITED)
     for name, task in before.tasks.items():
         st.markdown(what_if_words.call_sentence(task, after.tasks[name]))
     st.plotly_chart(

@@ -23,6 +23,10 @@ IMPOSSIBLE = (
 
 UNEDITED = ":material/edit_off: **Nothing is changed yet**: this is what the model says of the bar as it was."
 
+REFUSED = (
+    ":material/edit_off: **The change cannot be used**: this is what the model says of the bar as it was."
+)
+
 NO_FLIP = (
     "No change of these features in these bars was found that flips the call. That is no proof that there is "
     "none: the search takes linear steps towards the border and stops after 40."

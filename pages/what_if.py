@@ -15,7 +15,7 @@ def view() -> None:
         at, model = controls.moment(), controls.model_key()
         mode, task = choose_mode(model)
         editor, result = st.columns([0.5, 0.5], gap="medium")
-        cells, edited = (), None
+        cells, edited, refused = (), None, True
         with editor, notices.guard():
             if mode == BARS:
                 cells = what_if_editors.edit_bars(model, at)
@@ -25,8 +25,9 @@ def view() -> None:
                 edited = what_if_editors.edit_features(model, at)
             else:
                 edited = what_if_editors.search_flip(model, at, task)
+            refused = False
         with result:
-            what_if_result.draw_comparison(model, at, edited)
+            what_if_result.draw_comparison(model, at, edited, refused=refused)
         if edited is not None:
             if mode == BARS:
                 what_if_result.draw_bars(model, at, cells)

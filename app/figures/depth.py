@@ -12,9 +12,9 @@ from core.explain.gradients import Conductance
 _QUANTILE, _ROW, _FRAME = 0.985, 34, 120
 
 
-def depth_labels(depths: int) -> list[str]:
+def depth_label(layers: int) -> str:
     """'as it comes in', 'after layer 1', ...; the last layer ends in the answer itself."""
-    return ["as it comes in", *(f"after layer {layer}" for layer in range(1, depths))]
+    return f"after layer {layers}" if layers else "as it comes in"
 
 
 def depth_figure(
@@ -40,7 +40,8 @@ def depth_figure(
     go.Figure
         Every row adds up to the same change in log-odds; blue towards the class, orange against.
     """
-    values, labels = conductance.values.astype(np.float32), depth_labels(len(conductance.values))
+    values = conductance.values.astype(np.float32)
+    labels = [depth_label(layers) for layers in range(len(values))]
     top = float(np.quantile(np.abs(values), _QUANTILE)) or float(np.abs(values).max()) or 1.0
     figure = go.Figure(
         go.Heatmap(

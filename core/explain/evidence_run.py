@@ -44,14 +44,11 @@ class EvidenceSettings:
         Training steps of each planted model at most.
     bfloat16
         Train and explain planted models in bfloat16, where the machine gains by it.
-    slow_windows
-        Planted windows explained by the slowest methods, see `core.explain.planted.SLOW`; None is all.
     """
 
     windows: int | None = None
     steps: int = 600
     bfloat16: bool = False
-    slow_windows: int | None = 20
 
 
 def measure_parts(
@@ -136,7 +133,6 @@ def _measure(
             progress=progress,
             training=PlantedTraining(steps=settings.steps, bfloat16=settings.bfloat16),
             bfloat16=settings.bfloat16,
-            slow_windows=settings.slow_windows,
             cancelled=cancelled,
             **windows,
         )

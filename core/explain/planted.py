@@ -39,8 +39,6 @@ from core.explain.players import Settings
 TABLE = "planted.json"
 FORMAT = 1
 RANDOMISED_WINDOWS = 2
-SLOW = ("temporal_rescaling", "permutation_shap")
-"""Methods that cost as much as all others together."""
 _TEST_SEED = 7
 _SAVE_EVERY = 10
 
@@ -51,7 +49,6 @@ PlantedProgress = Callable[[str, int, int], None]
 @dataclass(frozen=True)
 class _Scoring:
     windows: int
-    slow_windows: int | None
     methods: tuple[str, ...]
     settings: Settings
     bfloat16: bool
@@ -69,7 +66,6 @@ def run_planted(
     methods: Sequence[str] = tuple(METHODS),
     features: int = 30,
     bfloat16: bool = False,
-    slow_windows: int | None = None,
     cancelled: Cancelled | None = None,
 ) -> dict[str, Any]:
     """Train a model of this architecture on every planted market and score every explanation of it.
@@ -88,8 +84,6 @@ def run_planted(
         How models are trained, and how hard the methods work.
     bfloat16
         See `explain_planted`; training has a setting of its own.
-    slow_windows
-        Methods in `SLOW` explain only the first so many windows; None is all of them.
 
     Returns
     -------
@@ -117,7 +111,7 @@ def run_planted(
     out.mkdir(parents=True, exist_ok=True)
     trained_by = _key([config.model_dump(mode="json"), asdict(training), features])
     key = _key([trained_by, asdict(settings), bfloat16])
-    scoring = _Scoring(windows, slow_windows, tuple(methods), settings, bfloat16)
+    scoring = _Scoring(windows, tuple(methods), settings, bfloat16)
     results = {}
     for name in generators:
         path = out / f"{name}.json"
@@ -170,11 +164,9 @@ def _score_generator(
     def keep() -> None:
         _write(path, {"key": key, "rows": rows, "randomised": randomised})
 
-    views = views_of(scoring.methods)
-    fast = [view for view in views if view[0] not in SLOW]
+    views = views_of(scoring.methods, len(model.blocks))
     for index, row in enumerate(rows):
-        wanted = views if scoring.slow_windows is None or index < scoring.slow_windows else fast
-        absent = [view for view in wanted if "|".join(view) not in row]
+        absent = [view for view in views if "|".join(view) not in row]
         if not absent:
             continue
         if cancelled is not None and cancelled():
@@ -216,7 +208,7 @@ def _score_generator(
 def _scores(rows: list[dict[str, Any]], views: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     scores: dict[str, dict[str, Any]] = {}
     for method, baseline in views:
-        cells = [dict(row[f"{method}|{baseline}"]) for row in rows if f"{method}|{baseline}" in row]
+        cells = [dict(row[f"{method}|{baseline}"]) for row in rows]
         seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
         found = mean_score([CauseScore(**cell) for cell in cells])
         scores.setdefault(method, {})[baseline] = found | {

@@ -13,6 +13,7 @@ from core.explain.agreement import rank_correlation
 from core.explain.attention_maps import class_relevance, full_attention, rollout
 from core.explain.attribution import METHODS, attribute
 from core.explain.baselines import Baseline, training_median, window_mean
+from core.explain.gradients import layer_conductance
 from core.explain.margin import Cancelled, TaskMargin, device_of
 from core.explain.planted_generators import PlantedData
 from core.explain.planted_training import CLASSES, TASK, build_model
@@ -24,6 +25,8 @@ _SOURCE_SIZE = 4
 ATTENTION_VIEWS = ("attention_last_layer", "attention_mean", "attention_rollout", "attention_relevance")
 """Views scored beside the methods; each gives a bar's score to all its cells."""
 
+CONDUCTANCE = "layer_conductance"
+"""With "_k" behind it: conductance as it comes out of k layers; a bar's score goes to all its cells."""
 
 BASELINES_COMPARED = ("ig", "gradient_times_input")
 """Methods run from the training median too; the others from the window mean alone, to halve the work."""
@@ -32,10 +35,14 @@ BASELINES_COMPARED = ("ig", "gradient_times_input")
 ROUNDED_STEPS = 32
 
 
-def views_of(methods: Sequence[str]) -> list[tuple[str, str]]:
-    """Every (method, baseline) that is scored, attention views included, whose baseline is "none"."""
+def views_of(methods: Sequence[str], depths: int) -> list[tuple[str, str]]:
+    """Every (method, baseline) that is scored: methods, conductance at every depth, attention views.
+
+    An attention view's baseline is "none".
+    """
     compared = [("window_mean", method) for method in methods]
     compared += [("training_median", method) for method in methods if method in BASELINES_COMPARED]
+    compared += [("window_mean", f"{CONDUCTANCE}_{depth}") for depth in range(depths)]
     return [(method, baseline) for baseline, method in compared] + [
         (view, "none") for view in ATTENTION_VIEWS
     ]
@@ -61,7 +68,7 @@ def explain_planted(
         hardly move. Integrated Gradients then takes `ROUNDED_STEPS` steps, as rounding keeps its sum from
         ever being complete.
     """
-    wanted = views_of(tuple(METHODS)) if wanted is None else wanted
+    wanted = views_of(tuple(METHODS), len(model.blocks)) if wanted is None else wanted
     settings = _rounded(settings) if bfloat16 else settings
     margin = TaskMargin(model, TASK.name, CLASSES[-1], CLASSES)
     names = [f"feature {i}" for i in range(window.shape[1])]
@@ -73,7 +80,7 @@ def explain_planted(
     }
     explained = {}
     for method, baseline in wanted:
-        if baseline in baselines:
+        if method in METHODS:
             with _precision(bfloat16, margin):
                 result = attribute(
                     margin,
@@ -86,6 +93,13 @@ def explain_planted(
                     cancelled=cancelled,
                 )
             explained[method, baseline] = result.values, result.seconds
+    asked = [view for view, _ in wanted if view.startswith(CONDUCTANCE)]
+    if asked:
+        with _precision(bfloat16, margin):
+            by_depth, seconds = _conductance(margin, window, baselines["window_mean"], settings, cancelled)
+        for view in asked:
+            by_bar = by_depth[int(view.removeprefix(f"{CONDUCTANCE}_"))]
+            explained[view, "window_mean"] = np.repeat(by_bar[:, None], window.shape[1], 1), seconds
     asked = [view for view, baseline in wanted if baseline == "none"]
     for view, (by_bar, seconds) in (_attention_views(margin, window) if asked else {}).items():
         if view in asked:
@@ -150,6 +164,22 @@ def accuracy_at_last_bar(model: MarketTransformer, data: PlantedData, batch: int
 def _sources(names: Sequence[str]) -> dict[str, str]:
     # As in the real market, a source has a few features; causes and decoys fall into them as they come.
     return {name: f"source {index // _SOURCE_SIZE}" for index, name in enumerate(names)}
+
+
+def _conductance(
+    margin: TaskMargin,
+    window: np.ndarray,
+    baseline: Baseline,
+    settings: Settings | None,
+    cancelled: Cancelled | None,
+) -> tuple[np.ndarray, float]:
+    """Values (L, T), and the seconds one depth took."""
+    start = time.perf_counter()
+    # Ranks do not need a sum that is complete.
+    values = layer_conductance(
+        margin, window, baseline.references, settings, max_steps=8, cancelled=cancelled
+    ).values
+    return values, (time.perf_counter() - start) / len(values)
 
 
 def _attention_views(margin: TaskMargin, window: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:

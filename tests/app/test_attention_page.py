@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import core.bundle
 from core.bundle import load_bundle
-from core.data.store import BarStore
 from core.explain.evidence import evidence_folder, write_evidence
 from tests.app.test_attention_routing import evidence
 from tests.conftest import small_config, untrained_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle, tmp_path_factory) -> Path:
-    """A home folder with two series and one untrained model, none shipped."""
-    folder = tmp_path / "home"
-    store = BarStore(folder)
-    for bars in walks.values():
-        store.append(bars)
-    saved = next(tmp_path_factory.getbasetemp().glob("bundles*/small"))
-    shutil.copytree(saved, folder / "models" / walk_bundle.name)
-    monkeypatch.setenv("LOOKBACK_HOME", str(folder))
-    monkeypatch.setattr(core.bundle, "SHIPPED", tmp_path / "no model")
-    return folder
 
 
 def open_attention(**params: str) -> AppTest:

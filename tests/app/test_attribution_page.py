@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import core.bundle
-from core.data.store import BarStore
+from core.explain import evidence
 from core.explain.attribution import METHODS
 from core.explain.evidence import evidence_folder, write_evidence
 from tests.app.test_attribution_words import PLANTED, generator
@@ -20,18 +18,10 @@ QUICK = {"method": "gradient_times_input"}
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle, tmp_path_factory) -> Path:
-    """A home folder with two series and one untrained model, none shipped."""
-    folder = tmp_path / "home"
-    store = BarStore(folder)
-    for bars in walks.values():
-        store.append(bars)
-    saved = next(tmp_path_factory.getbasetemp().glob("bundles*/small"))
-    shutil.copytree(saved, folder / "models" / walk_bundle.name)
-    monkeypatch.setenv("LOOKBACK_HOME", str(folder))
-    monkeypatch.setattr(core.bundle, "SHIPPED", tmp_path / "no model")
-    monkeypatch.setattr(core.explain.evidence, "SHIPPED", tmp_path / "no evidence")
-    return folder
+def home(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No measurements of explanations shipped either."""
+    monkeypatch.setattr(evidence, "SHIPPED", tmp_path / "no evidence")
+    return home
 
 
 def open_page(**params: str) -> AppTest:

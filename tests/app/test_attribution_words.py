@@ -18,6 +18,7 @@ from app.attribution_words import (
     planted_score,
     planted_sentence,
     removal_sentence,
+    view_title,
 )
 from core.explain.attribution import METHODS, Attribution
 from core.explain.baselines import BASELINES
@@ -181,6 +182,8 @@ def test_the_planted_table_holds_every_explanation_best_first() -> None:
 def test_everything_offered_has_words() -> None:
     assert set(BASELINE_TITLES) == set(BASELINES)
     assert set(VIEW_TITLES) == set(ATTENTION_VIEWS)
+    assert view_title("layer_conductance_0") == "layer conductance, as it comes in"
+    assert view_title("layer_conductance_3") == "layer conductance, after layer 3"
     for method in METHODS.values():
         assert method.paper
         assert method.explanation.count(". ") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import core.bundle
 from app import similar_resources
 from core.data.store import BarStore
 from core.explain.evidence import evidence_folder, evidence_path
@@ -25,18 +23,10 @@ NEAREST = re.compile(r"Of the \*\*(\d+)\*\* nearest moments")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle, tmp_path_factory) -> Path:
-    """A home folder with two series and one untrained model, none shipped, no index of moments."""
-    folder = tmp_path / "home"
-    store = BarStore(folder)
-    for bars in walks.values():
-        store.append(bars)
-    saved = next(tmp_path_factory.getbasetemp().glob("bundles*/small"))
-    shutil.copytree(saved, folder / "models" / walk_bundle.name)
-    monkeypatch.setenv("LOOKBACK_HOME", str(folder))
-    monkeypatch.setattr(core.bundle, "SHIPPED", tmp_path / "no model")
+def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No index of moments, and one quickly made."""
     monkeypatch.setattr(similar_resources, "build_index", partial(build_index, step=STEP))
-    return folder
+    return home
 
 
 @pytest.fixture

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import core.bundle
 from app.what_if_state import DRAFTS, Draft
-from core.data.store import BarStore
 
 ROOT = Path(__file__).resolve().parents[2]
 BAR = "2009-06-01"
 PLACE = ("AAA", "1d", BAR)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle, tmp_path_factory) -> Path:
-    """A home folder with two series and one untrained model, none shipped."""
-    folder = tmp_path / "home"
-    store = BarStore(folder)
-    for bars in walks.values():
-        store.append(bars)
-    saved = next(tmp_path_factory.getbasetemp().glob("bundles*/small"))
-    shutil.copytree(saved, folder / "models" / walk_bundle.name)
-    monkeypatch.setenv("LOOKBACK_HOME", str(folder))
-    monkeypatch.setattr(core.bundle, "SHIPPED", tmp_path / "no model")
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def open_what_if(mode: str = "Edit bars", **state: object) -> AppTest:
@@ -101,7 +87,8 @@ def test_a_low_above_the_open_is_one_sentence_and_loses_nothing() -> None:
     assert text.count("Expected low <= open and close <= high") == 1
     assert "low 1000000" in text
     assert set(draft(app).cells) == set(cells)
-    assert "Nothing is changed yet" in text
+    assert "The change cannot be used" in text
+    assert "Nothing is changed yet" not in text
 
 
 def test_an_emptied_price_is_refused_in_a_sentence() -> None:

@@ -11,37 +11,12 @@ import pytest
 
 import core.explain.evidence_run as evidence_run
 from core.__main__ import main
-from core.bundle import save_bundle
-from core.data.store import BarStore
 from core.explain.evidence import evidence_folder, write_evidence
+from tests.core.command_line import refuse, run
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAIN = ["explain", "--instrument", "AAA", "--timeframe", "1d", "--at", "2009-06-06", "--model", "small"]
 QUICK = ["--method", "gradient_times_input"]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, walks, walk_bundle):
-    monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path))
-    store = BarStore()
-    for bars in walks.values():
-        store.append(bars)
-    save_bundle(walk_bundle, tmp_path / "models" / "small")
-    return tmp_path
-
-
-def run(capsys, *arguments):
-    code = main([*arguments, "--json"])
-    output = capsys.readouterr()
-    assert code == 0, output.err
-    return json.loads(output.out)
-
-
-def refuse(capsys, *arguments):
-    assert main([*arguments]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("lookback: Expected")
-    return said
 
 
 def test_json_holds_the_attribution_its_axes_and_its_check(home, capsys):

@@ -1,17 +1,15 @@
-import json
 import shutil
 
 import numpy as np
 import pytest
 
 from core.__main__ import main
-from core.bundle import save_bundle
 from core.commands import parse_time
-from core.data.store import BarStore
 from core.errors import InputError
 from core.predictor import Predictor
 from core.training.evaluation import evaluate
 from tests.conftest import random_walk
+from tests.core.command_line import refuse, run
 
 TINY = [
     "model.d_model=16",
@@ -22,30 +20,6 @@ TINY = [
     "data.timeframes=[1d]",
 ]
 PREDICT = ["predict", "--instrument", "AAA", "--timeframe", "1d"]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, walks, walk_bundle):
-    monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path))
-    store = BarStore()
-    for bars in walks.values():
-        store.append(bars)
-    save_bundle(walk_bundle, tmp_path / "models" / "small")
-    return tmp_path
-
-
-def run(capsys, *arguments):
-    code = main([*arguments, "--json"])
-    output = capsys.readouterr()
-    assert code == 0, output.err
-    return json.loads(output.out)
-
-
-def refuse(capsys, *arguments):
-    assert main([*arguments]) == 2
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("lookback: Expected")
-    return error
 
 
 def test_predict_prints_what_machines_need(home, capsys):

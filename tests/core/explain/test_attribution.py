@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from captum.attr import IntegratedGradients
+from captum.attr import IntegratedGradients, LayerConductance
 
 from core.errors import InputError, WindowError
 from core.explain.attribution import METHODS, attribute
@@ -198,14 +198,40 @@ def test_work_reports_progress_to_its_end_and_can_be_cancelled(margin, market_wi
 
 def test_conductance_adds_up_at_every_depth_and_is_integrated_gradients_at_the_first(margin, market_window):
     baseline = window_mean(market_window)
-    result = layer_conductance(margin, market_window, baseline.references, steps=128)
+    result = layer_conductance(margin, market_window, baseline.references)
     assert result.values.shape == (3, 40)
-    np.testing.assert_allclose(
-        result.values.sum(1), result.output - result.baseline_output, rtol=0.1, atol=0.02
-    )
+    assert result.completeness_error.max() <= Settings().tolerance
+    change = result.output - result.baseline_output
+    np.testing.assert_allclose(result.values.sum(1), change, rtol=0.02, atol=2e-4)
     by_bar = explain(margin, market_window, baseline, "ig", Settings(first_steps=64)).by_bar
-    np.testing.assert_allclose(result.values[0], by_bar, atol=0.05 * np.abs(by_bar).max())
+    np.testing.assert_allclose(result.values[0], by_bar, atol=0.02 * np.abs(by_bar).max())
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in margin.modules())
+
+
+def test_conductance_walked_forth_and_back_needs_fewer_steps_than_one_way(margin, market_window):
+    reference = window_mean(market_window).references
+    target, start = torch.from_numpy(market_window)[None], torch.from_numpy(reference)
+
+    def one_way(steps):
+        values = LayerConductance(margin, margin.model.blocks[1]).attribute(
+            target, start, n_steps=steps, attribute_to_layer_input=True
+        )
+        return values[0].sum(-1).detach().double().numpy()
+
+    both = layer_conductance(margin, market_window, reference, steps=8, max_steps=8).values[1]
+    limit = one_way(2000)
+    assert np.abs(both - limit).max() < 0.2 * np.abs(one_way(16) - limit).max()
+
+
+def test_conductance_that_cannot_be_completed_says_by_how_much(margin, market_window):
+    reference = window_mean(market_window).references
+    settings = Settings(tolerance=1e-9)
+    result = layer_conductance(margin, market_window, reference, settings, steps=2, max_steps=4)
+    missing = np.abs(result.values.sum(1) - (result.output - result.baseline_output))
+    change = max(abs(result.output - result.baseline_output), 0.01)
+    assert result.steps == 4
+    np.testing.assert_allclose(result.completeness_error, missing / change)
+    assert result.completeness_error.max() > 1e-9
 
 
 def test_players_cover_every_cell_once_and_sharing_keeps_sums():

@@ -50,10 +50,10 @@ def draw_findings() -> None:
     )  # fmt: skip
     shown = found[found["verdict"].isin(verdicts)].assign(verdict=lambda rows: rows["verdict"].map(VERDICTS))
     st.dataframe(
-        shown[["instrument", "timeframe", "detail", "verdict", "ts", "last_ts", "source"]],
+        shown[["instrument", "timeframe", "ts", "last_ts", "verdict", "source", "detail"]],
         hide_index=True, alt="Findings of the quality gate",
         column_config={
-            "detail": st.column_config.TextColumn("what was found", width=620),
+            "detail": st.column_config.TextColumn("what was found", width=900),
             "verdict": "what was done",
             "ts": st.column_config.DatetimeColumn("from", format="YYYY-MM-DD", timezone="UTC"),
             "last_ts": st.column_config.DatetimeColumn("to", format="YYYY-MM-DD", timezone="UTC"),

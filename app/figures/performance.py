@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from app.figures.stated import finish
 from app.figures.theme import GREY, attention_scale, class_color, class_sign, ink, ink_on
@@ -99,14 +100,27 @@ def confusion_figure(
     figure = go.Figure(
         go.Heatmap(
             z=share, x=labels, y=labels, zmin=0, zmax=1, colorscale=attention_scale(dark), showscale=False,
-            text=text, texttemplate="%{text}", xgap=2, ygap=2,
+            text=text, xgap=2, ygap=2,
             hovertemplate="happened %{y}, called %{x}: %{text}<extra></extra>",
         )
     )  # fmt: skip
+    # Plotly's own choice of text colour is a grey that is hard to read on middle tones.
+    for row, column in np.ndindex(share.shape):
+        known = np.isfinite(share[row, column])
+        figure.add_annotation(
+            x=column, y=row, text=text[row][column], showarrow=False,
+            font={"color": ink_on(_shade(float(share[row, column]), dark)) if known else ink(dark)},
+        )  # fmt: skip
     finish(figure, title, height, legend=False)
     figure.update_yaxes(title_text="happened", autorange="reversed")
     figure.update_xaxes(title_text="called", title_standoff=4)
     return figure
+
+
+def _shade(share: float, dark: bool) -> str:
+    """Hex colour of a share on the scale of `confusion_figure`."""
+    (color,) = sample_colorscale(attention_scale(dark), [share], colortype="tuple")
+    return "#" + "".join(f"{round(255 * channel):02X}" for channel in color)
 
 
 def balance_figure(table: pd.DataFrame, *, height: int = 300) -> go.Figure:

@@ -280,8 +280,13 @@ def test_figures_of_performance_make_the_model_thick_and_leave_gaps(result) -> N
     assert all(model.error_x.thickness > t.error_x.thickness for n, t in traces.items() if t is not model)
     folds = folds_figure([pooled, None, pooled], "ece", dark=False)
     assert np.isnan(folds.data[-1].y[1])
-    heat = confusion_figure([[0, 0], [1, 3]], ["Up", "Down"], title="t", dark=True).data[0]
+    figure = confusion_figure([[0, 0], [1, 9]], ["Up", "Down"], title="t", dark=True)
+    heat = figure.data[0]
     assert heat.text[0][0] == "none"
+    shown = {(a.y, a.x): (a.text, a.font.color) for a in figure.layout.annotations}
+    assert shown[1, 1] == ("90%<br>9", "#000000")
+    assert shown[1, 0] == ("10%<br>1", "#FFFFFF")
+    assert shown[0, 0][0] == "none"
 
 
 def test_walk_forwards_are_found_only_when_finished(folder, result, tmp_path: Path) -> None:

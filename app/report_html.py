@@ -115,8 +115,11 @@ def chart(figure: go.Figure, name: str, about: str) -> str:
 
 
 def inline(markdown: str) -> str:
-    """Bold, emphasis and code of one line of Markdown as HTML; icons are left out."""
-    text = escape(re.sub(r":material/\w+: ?", "", markdown), quote=False)
+    """Bold, emphasis, code and escaped signs of one line of Markdown as HTML; icons are left out."""
+    text = re.sub(r":material/\w+: ?", "", markdown)
+    # As references, which a browser shows as the signs and the rules below do not see.
+    text = re.sub(r"\\([!-/:-@\[-`{-~])", lambda sign: f"\0{ord(sign[1])};", text)
+    text = escape(text, quote=False).replace("\0", "&#")
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
     return re.sub(r"(?<![\w*])\*(?=\S)([^*\n]+)(?<=\S)\*(?![\w*])", r"<i>\1</i>", text)

@@ -119,7 +119,7 @@ def probability_shifts(shifts: Sequence[ClassShift], *, dark: bool = False) -> g
             text=text.replace("-", "\N{MINUS SIGN}"), font={"size": 12},
         )  # fmt: skip
     figure.add_annotation(
-        x=1, xref="paper", xanchor="left", y=-0.5, yref="y", yanchor="bottom", showarrow=False,
+        x=1, xref="paper", xanchor="left", y=len(shifts) - 0.5, yref="y", yanchor="top", showarrow=False,
         text="points", font={"size": 11, "color": GREY},
     )  # fmt: skip
     tasks = [shift.task for shift in shifts]

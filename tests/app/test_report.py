@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
 
@@ -204,6 +205,11 @@ def test_markdown_of_the_pages_becomes_html_and_nothing_else_does():
     assert inline(":material/info: **a** *b* `c` <d> 2 * 3 * 4") == (
         "<b>a</b> <i>b</i> <code>c</code> &lt;d&gt; 2 * 3 * 4"
     )
+    assert (
+        unescape(inline(r"**cosine \(of a\)** 2 \* 3 \*a\* \\ \<b>"))
+        == r"<b>cosine (of a)</b> 2 * 3 *a* \ <b>"
+    )
+    assert "<" not in inline(r"\<b>")
     assert "<script>" not in rows([("<script>", "<script>")])
 
 

@@ -177,6 +177,11 @@ FEATURE_WORDS: dict[str, FeatureWords] = {
         )
         for bars in (5, 20)
     },
+    "volatility_ratio_10_ewma": FeatureWords(
+        "volatility, 10 bars against EWMA",
+        "Volatility over 10 bars divided by its exponential average: above 1 the last bars moved more.",
+        _TIMES,
+    ),
     "volatility_of_volatility": FeatureWords(
         "unrest of volatility",
         "How much log volatility itself varied over 20 bars (standard deviation).",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.config import Config
+from core.data.features import OPTIONAL
 from core.data.scaling import FeatureScaler
 from core.data.targets import label_column
 from core.errors import ConfigError
@@ -74,7 +75,9 @@ def check_tasks(frames: Iterable[pd.DataFrame], config: Config) -> None:
 
 
 def feature_names(tables: Iterable[pd.DataFrame], config: Config) -> list[str]:
-    """Names of the features to use: those of any table (``auto``), or the configured list.
+    """Names of the features to use: the configured list, in which ``auto`` stands for all usual ones.
+
+    The usual ones are those of any table but `core.data.features.OPTIONAL`.
 
     Raises
     ------
@@ -82,9 +85,10 @@ def feature_names(tables: Iterable[pd.DataFrame], config: Config) -> list[str]:
         If a configured name is in no table.
     """
     there = list(dict.fromkeys(str(name) for table in tables for name in table.columns))
-    wanted = config.data.feature_columns
-    if wanted == "auto":
-        return there
+    usual = [name for name in there if name not in OPTIONAL]
+    asked = config.data.feature_columns
+    items = [asked] if isinstance(asked, str) else asked
+    wanted = [name for item in items for name in (usual if item == "auto" else [item])]
     for name in wanted:
         if name not in there:
             near = difflib.get_close_matches(name, there, n=1)

@@ -110,10 +110,13 @@ def volatility_features(
     -------
     dict
         ``log_volatility`` (EWMA) and ``log_garman_klass_N``: logs of volatility per bar;
-        ``volatility_ratio_5_60`` and ``_20_60``: log ratios of short to long; ``volatility_of_volatility``:
-        standard deviation of ``log_volatility`` over 20 bars. NaN where the price stood still.
+        ``volatility_ratio_5_60`` and ``_20_60``: log ratios of short to long; ``volatility_ratio_10_ewma``:
+        log ratio of the last 10 bars' root mean squared return to the EWMA volatility, the part of the
+        regime label that is known by then; ``volatility_of_volatility``: standard deviation of
+        ``log_volatility`` over 20 bars. NaN where the price stood still.
     """
-    ewma = ewma_volatility(log_returns(close), DECAY)
+    returns = log_returns(close)
+    ewma = ewma_volatility(returns, DECAY)
     ewma = np.where(ewma > _SIGMA_FLOOR, ewma, np.nan)
     columns = {"log_volatility": np.log(ewma)}
     variance = garman_klass_variance(open_, high, low, close)
@@ -122,6 +125,8 @@ def volatility_features(
     for bars in (5, 20):
         ratio = columns[f"log_garman_klass_{bars}"] - columns["log_garman_klass_60"]
         columns[f"volatility_ratio_{bars}_60"] = ratio
+    realised = log_volatility(trailing_mean(returns**2, 10))
+    columns["volatility_ratio_10_ewma"] = realised - columns["log_volatility"]
     unrest = pd.Series(columns["log_volatility"]).rolling(20).std()
     columns["volatility_of_volatility"] = unrest.to_numpy()
     return columns

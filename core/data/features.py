@@ -16,6 +16,7 @@ from core.errors import BarsError
 __all__ = [
     "CAUSAL_WARMUP",
     "MISSING_SHARE",
+    "OPTIONAL",
     "ewma_volatility",
     "feature_groups",
     "feature_table",
@@ -28,6 +29,9 @@ CAUSAL_WARMUP = 512
 
 MISSING_SHARE = "missing_share"
 """Name of the mask column: the share of the other features that were unknown at that bar."""
+
+OPTIONAL = ("volatility_ratio_10_ewma",)
+"""Features that only a configuration that names them uses: models trained without them stay as they are."""
 
 _BAR_COLUMNS = {"instrument", "timeframe", "ts", "open", "high", "low", "close", "volume"}
 _USER_WINDOW = 250

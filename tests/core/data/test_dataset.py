@@ -10,7 +10,7 @@ import pytest
 
 from core.config import Config, parse_config
 from core.data.dataset import SegmentBorders, prepare, prepare_frozen, prepare_window
-from core.data.features import CAUSAL_WARMUP, MISSING_SHARE
+from core.data.features import CAUSAL_WARMUP, MISSING_SHARE, OPTIONAL
 from core.errors import ConfigError, WindowError
 from tests.core.data.synthetic_bars import make_bars
 
@@ -190,6 +190,16 @@ def test_raw_prices_with_an_adjusted_close_are_adjusted_first():
     np.testing.assert_allclose(after.close, before.close, rtol=1e-12)
 
 
+def test_an_optional_feature_is_used_where_it_is_named_and_moves_no_other():
+    assert not set(OPTIONAL) & set(DATA.feature_names)
+    config = _config(data={"timeframes": ["1d", "1w"], "feature_columns": ["auto", *OPTIONAL]})
+    data = _prepare(BARS, config)
+    assert data.feature_names == (*DATA.feature_names[:-1], *OPTIONAL, MISSING_SHARE)
+    shared = [data.feature_names.index(name) for name in DATA.feature_names[:-1]]
+    for series, known in zip(data.series, DATA.series, strict=True):
+        np.testing.assert_array_equal(series.features[:, shared], known.features[:, :-1])
+
+
 def test_missing_values_are_carried_at_most_three_bars_and_marked():
     # One column of three kept: one unknown cell is a share of a third.
     config = _config(
@@ -270,6 +280,7 @@ def test_the_fingerprint_is_of_the_content():
         ({"instruments": ["AAA", "XYZ"]}, "none of XYZ"),
         ({"timeframes": ["1h"]}, "bars of all at 1h"),
         ({"feature_columns": ["rsi14"]}, "did you mean 'rsi_14'"),
+        ({"feature_columns": ["auto", "rsi14"]}, "did you mean 'rsi_14'"),
     ],
 )
 def test_what_is_not_there_is_refused(data, message):

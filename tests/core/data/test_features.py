@@ -238,3 +238,12 @@ def test_a_rare_flag_is_measured_in_standard_deviations_and_a_constant_column_is
 def test_a_users_column_under_the_name_of_a_feature_is_refused():
     with pytest.raises(BarsError, match="rsi_14"):
         feature_table(OWN.assign(rsi_14=1.0))
+
+
+def test_the_last_ten_bars_are_measured_against_the_average_the_regime_label_divides_by():
+    close = OWN["close"].to_numpy(float)
+    returns = np.diff(np.log(close), prepend=np.nan)
+    ratio = TABLE["volatility_ratio_10_ewma"].to_numpy()
+    for t in (200, 555, len(close) - 1):
+        realised = np.sqrt(np.mean(returns[t - 9 : t + 1] ** 2))
+        assert ratio[t] == pytest.approx(np.log(realised) - TABLE["log_volatility"][t], rel=1e-9)

@@ -17,7 +17,8 @@ from core.calibration.task_confidence import SET_LEVELS
 from core.data.bars import one_column
 from core.models.confidence import SOURCES
 from core.training.bootstrap import BlockBootstrap, label_span
-from core.training.walk_forward_results import PLAN, SUMMARY, WalkForwardResult, set_columns
+from core.training.walk_forward_records import WalkForwardResult
+from core.training.walk_forward_results import PLAN, SUMMARY, set_columns
 
 FOLDER = "walk_forward"
 REGIMES = ("Trending", "Ranging", "Volatile")

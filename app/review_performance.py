@@ -11,7 +11,7 @@ import pandas as pd
 
 from app.review import RowFilter, mask_rows
 from core.data.bars import one_column
-from core.training.walk_forward_results import FoldRecord, WalkForwardResult
+from core.training.walk_forward_records import FoldRecord, WalkForwardResult
 from core.training.walk_forward_summary import summarise
 
 MODEL = "the model"

@@ -29,7 +29,8 @@ from app.review_calibration import ThroughTime
 from core.bundle import SHIPPED
 from core.data.store import home_folder
 from core.training.bootstrap import BlockBootstrap
-from core.training.walk_forward_results import SUMMARY, WalkForwardResult, load_walk_forward
+from core.training.walk_forward_records import WalkForwardResult
+from core.training.walk_forward_results import SUMMARY, load_walk_forward
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from core.calibration.mix import LearnedMix
 from core.models.confidence import RAW_WEIGHTS, SOURCES
 from core.training.bootstrap import BlockBootstrap, interval
 from core.training.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
-from core.training.walk_forward_results import FoldRecord
+from core.training.walk_forward_records import FoldRecord
 
 RANKS = 200
 POINTS = 250

@@ -16,7 +16,7 @@ from core.calibration.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
 from core.data.timeframe import duration
 from core.training.bootstrap import BlockBootstrap, mean_interval
-from core.training.walk_forward_results import WalkForwardResult
+from core.training.walk_forward_records import WalkForwardResult
 
 FOLLOWED = 500
 """Outcomes that the threshold of the following sets looks back on."""

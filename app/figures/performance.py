@@ -120,7 +120,7 @@ def confusion_figure(
 def _shade(share: float, dark: bool) -> str:
     """Hex colour of a share on the scale of `confusion_figure`."""
     (color,) = sample_colorscale(attention_scale(dark), [share], colortype="tuple")
-    return "#" + "".join(f"{round(255 * channel):02X}" for channel in color)
+    return "#" + "".join(f"{round(255 * float(channel)):02X}" for channel in color)
 
 
 def balance_figure(table: pd.DataFrame, *, height: int = 300) -> go.Figure:

@@ -24,13 +24,12 @@ from core.training.folds import FIRST_TEST_SHARE, Scheme, choose_folds
 from core.training.tracking import track_run
 from core.training.walk_forward_baselines import BASELINES
 from core.training.walk_forward_fold import FoldPlan, run_fold, trainings
+from core.training.walk_forward_records import FoldRecord, WalkForwardResult
 from core.training.walk_forward_results import (
     FORMAT_VERSION,
     PLAN,
     SUMMARY,
-    FoldRecord,
     ResultsError,
-    WalkForwardResult,
     baselines_path,
     fold_path,
     load_walk_forward,

@@ -14,8 +14,9 @@ from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.models.transformer import MarketTransformer
 from core.training.baselines import Baselines, baseline_rows
+from core.training.har import Har, in_task_order, volatility_rows
 from core.training.scoring import score_last_bars
-from core.training.strong_baselines import BoostedTrees, Har, in_task_order, lagged_rows, volatility_rows
+from core.training.strong_baselines import BoostedTrees, lagged_rows
 from core.training.walk_forward_audit import Spans, span_labels, span_windows
 from core.training.walk_forward_measures import SeriesMeasures
 from core.training.walk_forward_results import plain

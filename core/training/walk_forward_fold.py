@@ -27,7 +27,8 @@ from core.training.trainer import train
 from core.training.walk_forward_audit import audit_model
 from core.training.walk_forward_baselines import FoldBaselines
 from core.training.walk_forward_measures import find_suspicious, measure_series
-from core.training.walk_forward_results import FoldRecord, fold_path, rows_path, write_fold
+from core.training.walk_forward_records import FoldRecord
+from core.training.walk_forward_results import fold_path, rows_path, write_fold
 from core.training.walk_forward_rows import build_baseline_rows, build_rows, measure_mixes
 
 _RUN_ID = "mlflow_run"

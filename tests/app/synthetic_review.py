@@ -13,6 +13,7 @@ from core.calibration.task_confidence import SET_LEVELS
 from core.config import Config
 from core.data.segments import SegmentBorders
 from core.models.confidence import RAW_WEIGHTS
+from core.training.walk_forward_records import FoldRecord, WalkForwardResult
 from core.training.walk_forward_results import (
     CATEGORIES,
     FORMAT_VERSION,
@@ -20,8 +21,6 @@ from core.training.walk_forward_results import (
     PLAN,
     SOURCE_COLUMNS,
     SUMMARY,
-    FoldRecord,
-    WalkForwardResult,
     load_walk_forward,
     set_columns,
     write_fold,

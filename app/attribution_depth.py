@@ -7,7 +7,6 @@ import streamlit as st
 from app import attribution_resources, controls
 from app.attribution_resources import Ask
 from app.review_controls import draw_chart
-from app.wording import percent
 
 
 def draw_depth(ask: Ask) -> None:
@@ -26,7 +25,7 @@ def draw_depth(ask: Ask) -> None:
         found = attribution_resources.await_conductance(ask)
         if found is not None:
             st.caption(
-                f"The rows miss at most {percent(float(found.completeness_error.max()))} of that change "
+                f"The rows miss at most {100 * found.completeness_error.max():.1f}% of that change "
                 f"({found.steps} steps, walked forth and back)."
             )
             draw_chart(attribution_resources.depth(ask, controls.is_dark(), found), "depth")

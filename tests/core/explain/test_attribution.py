@@ -1,7 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
-from captum.attr import IntegratedGradients, LayerConductance
+from captum.attr import DeepLift, IntegratedGradients, LayerConductance
 
 from core.errors import InputError, WindowError
 from core.explain.attribution import METHODS, attribute
@@ -27,6 +29,21 @@ def test_methods_that_are_wrong_with_layer_normalisation_are_not_offered(linear)
     assert not any("deep" in name or "deep" in method.title.lower() for name, method in METHODS.items())
     with pytest.raises(InputError, match="a method out of"):
         explain(margin, window, window_mean(window), "deep_lift")
+
+
+@pytest.mark.filterwarnings("ignore:Setting forward, backward hooks")
+def test_deep_lift_does_not_add_up_where_integrated_gradients_do(margin, market_window):
+    target = torch.from_numpy(market_window)[None]
+    baseline = torch.from_numpy(window_mean(market_window).references)
+    change = float(evaluate(margin, target)[0] - evaluate(margin, baseline)[0])
+
+    def missed(method, **options):
+        private = copy.deepcopy(margin)
+        values = method(private).attribute(target.requires_grad_(), baseline, **options)
+        return abs(float(values.detach().sum()) - change) / abs(change)
+
+    assert missed(IntegratedGradients, n_steps=64) < 0.01
+    assert missed(DeepLift) > 0.1
 
 
 def test_every_method_explains_itself_in_two_sentences_and_names_its_paper():

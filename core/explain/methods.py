@@ -1,8 +1,8 @@
 """The attribution methods offered, each with its explanation and its paper.
 
-DeepLift and shap's DeepExplainer are not among them. They have no rule for layer normalisation, so their values
-do not add up to what they explain: on the bundled model Captum's DeepLift missed 33 to 304% of the change at
-three bars where Integrated Gradients missed less than 0.001%.
+DeepLift and shap's DeepExplainer are not among them. They have no rule for layer normalisation, so their
+values do not add up to what they explain: on the bundled model Captum's DeepLift missed 33 to 304% of the
+change at three bars where Integrated Gradients missed less than 0.001%.
 """
 
 from __future__ import annotations

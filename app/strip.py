@@ -122,10 +122,12 @@ def _draw_bar_picker(at: controls.Moment) -> None:
             key="strip_date", on_change=_pick_date, width=140,
         )  # fmt: skip
         return
-    st.session_state["strip_time"] = now.replace(tzinfo=None)
+    first, last, now = (moment.replace(tzinfo=None) for moment in (first, last, now))
+    step = min(int(duration(at.key.timeframe).total_seconds()), 3600)
+    st.session_state["strip_time"] = now
+    # Without a value it starts at this minute, above the last bar of a series that has ended, and raises.
     st.datetime_input(
-        "Bar (opens, UTC)", min_value=first.replace(tzinfo=None), max_value=last.replace(tzinfo=None),
-        format="YYYY-MM-DD", step=min(int(duration(at.key.timeframe).total_seconds()), 3600),
+        "Bar (opens, UTC)", value=now, min_value=first, max_value=last, format="YYYY-MM-DD", step=step,
         key="strip_time", on_change=_pick_time, width=190,
     )  # fmt: skip
 

@@ -12,8 +12,8 @@ from app.figures.theme import class_sign
 from app.jobs import board
 from app.selection import SelectionError
 from app.wording import title_of
-from core.explain.attribution import METHODS
 from core.explain.baselines import BASELINES
+from core.explain.methods import METHODS
 from core.explain.recommendation import recommend
 
 BLOCKS = (1, 5, 10, 20, 50)

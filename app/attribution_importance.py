@@ -16,7 +16,7 @@ from app.figures.importance import ImportanceView, importance_figure
 from app.resources import ModelKey
 from app.review_controls import draw_chart, offer_csv
 from app.wording import percent, title_of
-from core.explain.attribution import METHODS
+from core.explain.methods import METHODS
 
 EVERY = "all windows"
 _DIMENSIONS = {EVERY: EVERY, "instrument": "one instrument", "regime": "one regime", "period": "one period"}

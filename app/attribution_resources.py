@@ -20,7 +20,7 @@ from app.jobs import await_result
 from app.resources import ModelKey, SeriesKey
 from app.selection import bar_time
 from core.data.store import home_folder
-from core.explain.attribution import METHODS, Attribution
+from core.explain.attribution import Attribution
 from core.explain.causes import strongest_cells
 from core.explain.evidence import Part, read_evidence
 from core.explain.explanation import (
@@ -33,6 +33,7 @@ from core.explain.explanation import (
 )
 from core.explain.explanation_cache import ExplanationCache, open_cache
 from core.explain.gradients import Conductance, layer_conductance
+from core.explain.methods import METHODS
 from core.explain.moment import Moment
 from core.explain.players import Settings
 

@@ -22,9 +22,10 @@ from app.attribution_words import (
 )
 from app.review_controls import draw_chart, offer_csv
 from app.wording import percent
-from core.explain.attribution import METHODS, Attribution
+from core.explain.attribution import Attribution
 from core.explain.baselines import BASELINES
 from core.explain.explanation import Check
+from core.explain.methods import METHODS
 
 _VERDICTS = {"yes": ":green[:material/check: yes]", "no": ":red[:material/close: no]"}
 

@@ -11,9 +11,10 @@ from app.feature_words import FEATURE_WORDS, feature_words, group_title
 from app.figures.depth import depth_label
 from app.wording import percent
 from core.data.features import feature_groups
-from core.explain.attribution import METHODS, Attribution
+from core.explain.attribution import Attribution
 from core.explain.causes import Cause
 from core.explain.faithfulness import Faithfulness, Removal
+from core.explain.methods import METHODS
 from core.explain.planted_views import CONDUCTANCE
 
 BASELINE_TITLES = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.review import ReviewRows
-from core.calibration.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
-from core.models.confidence import SOURCES
-from core.training.bootstrap import BlockBootstrap
+from core.confidence.sources import SOURCES
+from core.scores.bootstrap import BlockBootstrap
+from core.scores.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
 
 BINS = 10
 FEWEST = 30

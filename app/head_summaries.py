@@ -7,8 +7,9 @@ import streamlit as st
 
 from app import attention_resources, controls
 from app.components.head_table import Cell, Column, HeadRow, head_table
-from app.resources import AttentionWindow, ModelKey
+from app.resources import ModelKey
 from core.explain.attention_maps import DIFFUSE_ENTROPY, LOCAL_AGE, SHARE_SPANS, HeadSummaries
+from core.prediction import AttentionWindow
 
 ONE, MANY = "the bar that looks", f"the last {attention_resources.RECENT} bars"
 COLUMNS = (

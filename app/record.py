@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.data.dataset import LabelledSeries
-from core.predictor import Prediction
+from core.prediction import Prediction
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ from app.wording import (
     why_sentence,
 )
 from core import __version__
-from core.explain.attribution import METHODS
 from core.explain.baselines import BASELINES
 from core.explain.causes import strongest_cells
 from core.explain.evidence import model_fingerprint
+from core.explain.methods import METHODS
 
 
 def name_of(material: Material) -> str:

@@ -29,7 +29,8 @@ from app.selection import Selection, bar_name, bar_time, find_bar, open_name
 from core.bundle import ModelEntry, find_model, list_models, load_bundle
 from core.data.calendar import next_open
 from core.data.store import BarStore, SeriesSummary, home_folder
-from core.predictor import AttentionWindow, Prediction, Predictor
+from core.prediction import AttentionWindow, Prediction
+from core.predictor import Predictor
 
 KEPT_PREDICTIONS = 5000
 

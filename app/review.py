@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from core.bundle import SHIPPED
-from core.calibration.task_confidence import SET_LEVELS
+from core.confidence.sources import SOURCES
+from core.confidence.stated import SET_LEVELS
 from core.data.bars import one_column
-from core.models.confidence import SOURCES
-from core.training.bootstrap import BlockBootstrap, label_span
+from core.scores.bootstrap import BlockBootstrap, label_span
 from core.training.walk_forward_records import WalkForwardResult
 from core.training.walk_forward_results import PLAN, SUMMARY, set_columns
 
@@ -113,7 +113,7 @@ class ReviewRows:
 
     @property
     def sources(self) -> np.ndarray:
-        """(n, 4) in the order of `core.models.confidence.SOURCES`."""
+        """(n, 4) in the order of `core.confidence.sources.SOURCES`."""
         return np.column_stack([self.stated[name] for name in SOURCES])
 
     def take(self, chosen: np.ndarray) -> ReviewRows:

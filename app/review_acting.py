@@ -11,7 +11,7 @@ import numpy as np
 
 from app.figures.theme import class_sign
 from app.review import ReviewRows
-from core.training.bootstrap import BlockBootstrap, Interval, interval
+from core.scores.bootstrap import BlockBootstrap, Interval, interval
 
 STEPS = 101
 LINES = np.arange(STEPS) / 100

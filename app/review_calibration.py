@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from app.review import CALIBRATORS, STATED, ReviewRows
-from core.calibration.reliability import (
+from core.scores.bootstrap import BlockBootstrap, Interval
+from core.scores.calibration_error import BINS, perfect_model_ece
+from core.scores.metrics import score_intervals
+from core.scores.reliability import (
     Band,
     ReliabilityCurve,
     RollingCalibration,
@@ -17,10 +20,7 @@ from core.calibration.reliability import (
     reliability_curve,
     rolling_calibration,
 )
-from core.training.bootstrap import BlockBootstrap, Interval
-from core.training.calibration_error import BINS, perfect_model_ece
-from core.training.metrics import score_intervals
-from core.training.selective import selective_areas
+from core.scores.selective import selective_areas
 
 POINTS = 300
 DRAWS = 300

@@ -11,12 +11,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import controls, resources, review_link, review_resources
-from app.panels import TITLES
 from app.review import REGIMES, STATED, RowFilter
 from app.review_link import ASKED_DAYS, EVERY, LEAST_LINE, LINE, MOST_LINE
 from app.review_resources import ReviewKey
 from app.review_tables import scope_sentence
-from core.calibration.task_confidence import SET_LEVEL
+from app.wording import TITLES
+from core.confidence.stated import SET_LEVEL
 from core.data.bars import one_column
 
 LEAST_ROWS = 30

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from app.review import STATED
-from core.calibration.task_confidence import SET_LEVEL, SET_LEVELS
+from core.confidence.stated import SET_LEVEL, SET_LEVELS
 
 EVERY = "all"
 FROM, TO = "review_from", "review_to"

@@ -28,7 +28,7 @@ from app.review_acting import Acting, count_acting
 from app.review_calibration import ThroughTime
 from core.bundle import SHIPPED
 from core.data.store import home_folder
-from core.training.bootstrap import BlockBootstrap
+from core.scores.bootstrap import BlockBootstrap
 from core.training.walk_forward_records import WalkForwardResult
 from core.training.walk_forward_results import SUMMARY, load_walk_forward
 

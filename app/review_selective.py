@@ -10,10 +10,10 @@ import pandas as pd
 import scipy.sparse
 
 from app.review import STATED, ReviewRows
-from core.calibration.mix import LearnedMix
-from core.models.confidence import RAW_WEIGHTS, SOURCES
-from core.training.bootstrap import BlockBootstrap, interval
-from core.training.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
+from core.confidence.calibrators import LearnedMix
+from core.confidence.sources import RAW_WEIGHTS, SOURCES
+from core.scores.bootstrap import BlockBootstrap, interval
+from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
 from core.training.walk_forward_records import FoldRecord
 
 RANKS = 200

@@ -12,10 +12,10 @@ import pandas as pd
 
 from app.review import ReviewRows, RowFilter, mask_rows, read_distribution
 from app.review_calibration import POINTS, choose_window, fold_borders
-from core.calibration.conformal import rolling_coverage, rolling_sets
+from core.confidence.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
 from core.data.timeframe import duration
-from core.training.bootstrap import BlockBootstrap, mean_interval
+from core.scores.bootstrap import BlockBootstrap, mean_interval
 from core.training.walk_forward_records import WalkForwardResult
 
 FOLLOWED = 500

@@ -10,8 +10,8 @@ import pandas as pd
 
 from app.figures.theme import class_sign
 from core.explain.analogues import Analogues, MomentIndex
-from core.explain.chance import Share
 from core.explain.index_reach import SeriesReach
+from core.scores.bootstrap import Share
 
 COMMAND = "python -m core evidence --parts moments"
 

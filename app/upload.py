@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app import notices, resources
-from core.data.files import ColumnMapping, Table, guess_mapping, parse_batches, read_table, remap
+from core.data.files import parse_batches
 from core.data.ingest import IngestReport, ingest_file
-from core.data.mapping import MEANINGS
+from core.data.mapping import MEANINGS, ColumnMapping, guess_mapping, remap
+from core.data.tables import Table, read_table
 from core.data.timeframe import DURATIONS
 
 FILE_TYPES = ["csv", "txt", "tsv", "parquet", "pq"]

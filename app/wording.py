@@ -10,7 +10,7 @@ import pandas as pd
 
 from app.confidence_record import FEWEST, MANY, ConfidenceRecord, Standing
 from app.figures.attention import share_within
-from core.calibration.task_confidence import SET_LEVEL
+from core.confidence.stated import SET_LEVEL
 from core.prediction import Prediction, TaskPrediction
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}

@@ -17,13 +17,13 @@ import safetensors
 import safetensors.torch
 
 from core import __version__
-from core.calibration.task_confidence import TaskConfidence
+from core.confidence.similarity import DistanceReference, TrainingReference
+from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
-from core.data.dataset import SegmentBorders
 from core.data.scaling import FeatureScaler
+from core.data.segments import SegmentBorders
 from core.data.targets import SeriesThresholds
 from core.errors import BundleError, InputError
-from core.models.similarity import DistanceReference, TrainingReference
 from core.models.transformer import MarketTransformer
 
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ from app.review_acting import acting_sentence
 from app.review_controls import Review, draw_chart
 from app.review_panels import draw_compared, draw_errors, draw_sets
 from app.review_tables import rolling_share
-from core.models.confidence import SOURCES
+from core.confidence.sources import SOURCES
 
 RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)
 

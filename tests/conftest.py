@@ -11,12 +11,12 @@ import torch
 from scipy.special import softmax
 
 from core.bundle import Bundle, save_bundle
-from core.calibration.task_confidence import TaskConfidence
+from core.confidence.similarity import DistanceReference, TrainingReference, window_statistics
+from core.confidence.sources import RAW_WEIGHTS
+from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
-from core.models.confidence import RAW_WEIGHTS
-from core.models.similarity import DistanceReference, TrainingReference, window_statistics
 from core.models.transformer import MarketTransformer
 
 

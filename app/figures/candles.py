@@ -10,15 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.theme import (
-    CANDLES,
-    GREY,
-    Palette,
-    apply_layout,
-    category_axis,
-    price_format,
-    time_labels,
-)
+from app.figures.theme import CANDLES, GREY, Palette, apply_layout, category_axis, price_format, time_labels
 
 BANDS = (20, 50, 300)
 VOLUME_SHARE = 0.2

@@ -9,15 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.figures.theme import (
-    CANDLES,
-    GREY,
-    Palette,
-    apply_layout,
-    class_color,
-    class_sign,
-    ink,
-)
+from app.figures.theme import CANDLES, GREY, Palette, apply_layout, class_color, class_sign, ink
 
 _PALE = "#8A939B"
 _WIDTH, _HEIGHT, _LABELS, _FOOT = 230, 140, 34, 14

@@ -25,29 +25,16 @@ from core.data.assembly import (
 )
 from core.data.bars import adjust_prices
 from core.data.features import MISSING_SHARE, feature_table, measure_peer, peer_feature_table
-from core.data.live_window import prepare_window
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
+from core.data.target_quantities import TargetQuantities, measure_targets
 from core.data.targets import (
     SeriesThresholds,
-    TargetQuantities,
     assign_labels,
     fit_thresholds,
-    measure_targets,
     persistence_labels,
     training_rows,
 )
-
-__all__ = [
-    "LabelledSeries",
-    "PreparedData",
-    "SegmentBorders",
-    "choose_borders",
-    "prepare",
-    "prepare_frozen",
-    "prepare_window",
-    "series_key",
-]
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,7 @@ import pandas as pd
 from core.data.feature_cross import CROSS_COLUMNS, PeerReturns, cross_features, peer_returns
 from core.data.feature_indicators import indicator_features, volume_features
 from core.data.feature_price import calendar_features, price_features, volatility_features
-from core.data.volatility import ewma_volatility
 from core.errors import BarsError
-
-__all__ = [
-    "CAUSAL_WARMUP",
-    "MISSING_SHARE",
-    "OPTIONAL",
-    "ewma_volatility",
-    "feature_groups",
-    "feature_table",
-    "measure_peer",
-    "peer_feature_table",
-]
 
 CAUSAL_WARMUP = 512
 """Bars before a window after which every recursive feature has forgotten its start (below 1e-9)."""

@@ -11,23 +11,12 @@ import pandas as pd
 
 from core.data.bars import OHLCV, empty_bars, one_column
 from core.data.findings import Finding, Verdict, make_finding
-from core.data.mapping import ColumnMapping, guess_mapping, name_timeframe, remap
+from core.data.mapping import ColumnMapping, guess_mapping, name_timeframe
 from core.data.numbers import read_numbers
-from core.data.tables import Batch, Table, read_table
+from core.data.tables import Batch, Table
 from core.data.timeframe import duration, infer_timeframe
 from core.data.times import TimeStyle, join_clock, localize, read_times
 from core.errors import BarsError
-
-__all__ = [
-    "ColumnMapping",
-    "ParsedBatch",
-    "Table",
-    "guess_mapping",
-    "parse_bars",
-    "parse_batches",
-    "read_table",
-    "remap",
-]
 
 UNKNOWN = "(unknown)"
 _MOSTLY = 0.5  # share of unreadable cells above which the column, not the cell, is wrong

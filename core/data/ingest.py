@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from core.data.bundled import load_bundled
-from core.data.files import ColumnMapping, guess_mapping, parse_batches, read_table
+from core.data.files import parse_batches
 from core.data.findings import Finding, findings_table, merge_findings
+from core.data.mapping import ColumnMapping, guess_mapping
 from core.data.quality import CONTEXT_BARS, check_bars, check_chunk, find_gaps, refuse_nothing_left
 from core.data.store import BarStore, UpsertCount
+from core.data.tables import read_table
 
 Progress = Callable[[int, int], None]
 _CHUNK_ROWS = 100_000  # rows held before they are checked and written

@@ -10,23 +10,8 @@ import numpy as np
 import pandas as pd
 
 from core.config import LabelConfig, TaskConfig
-from core.data.target_quantities import DIRECTIONS, MISSING, TargetQuantities, measure_targets
+from core.data.target_quantities import DIRECTIONS, MISSING, TargetQuantities
 from core.errors import BarsError, ConfigError
-
-__all__ = [
-    "LABEL_CLASSES",
-    "MIN_TRAINING_ROWS",
-    "MISSING",
-    "Labels",
-    "SeriesThresholds",
-    "TargetQuantities",
-    "assign_labels",
-    "fit_thresholds",
-    "label_column",
-    "measure_targets",
-    "persistence_labels",
-    "training_rows",
-]
 
 MIN_TRAINING_ROWS = 50
 

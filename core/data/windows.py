@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from core.config import Config
 from core.data.assembly import misses_too_much
 from core.data.dataset import LabelledSeries, PreparedData
-from core.data.targets import MISSING
+from core.data.target_quantities import MISSING
 
 Item = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from core.errors import InputError, WindowError
-from core.explain.chance import Share, count_apart, wilson_interval
+from core.scores.bootstrap import Share, count_apart, wilson_interval
 
 MISSING = -1
 

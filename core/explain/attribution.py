@@ -12,10 +12,8 @@ from core.data.features import feature_groups
 from core.errors import InputError
 from core.explain.baselines import Baseline
 from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, check_window, evaluate
-from core.explain.methods import METHODS, Method
+from core.explain.methods import METHODS
 from core.explain.players import Settings
-
-__all__ = ["METHODS", "Attribution", "Method", "attribute", "completeness_error"]
 
 SMALLEST_DIFFERENCE = 0.01
 """Log-odds: completeness errors are relative to at least this much, since nothing has no parts to compare."""

@@ -14,11 +14,12 @@ import pandas as pd
 from core.config import Config
 from core.data.assembly import label_columns
 from core.data.bars import KEY, adjust_prices
-from core.data.dataset import prepare_window
+from core.data.live_window import prepare_window
 from core.data.scaling import FeatureScaler
 from core.errors import BarsError, InputError
 from core.explain.margin import check_window
-from core.predictor import ModelWindow, Predictor
+from core.prediction import ModelWindow
+from core.predictor import Predictor
 
 PRICES = ("open", "high", "low", "close")
 _LOWEST, _HIGHEST = 0.0, 100.0

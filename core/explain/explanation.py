@@ -10,12 +10,13 @@ import numpy as np
 
 from core.data.timeframe import known_at
 from core.errors import InputError
-from core.explain.attribution import METHODS, Attribution, attribute
+from core.explain.attribution import Attribution, attribute
 from core.explain.baselines import BASELINES
 from core.explain.causes import Cause, find_causes
 from core.explain.explanation_cache import ExplanationCache
 from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
 from core.explain.margin import Cancelled, Progress
+from core.explain.methods import METHODS
 from core.explain.moment import Moment
 from core.explain.players import Settings
 from core.explain.recommendation import recommend

@@ -32,7 +32,8 @@ from core.explain.moment import Moment
 from core.explain.players import Settings
 from core.explain.routing import called_margins
 from core.explain.sample import WindowSample, draw_sample, resample_windows
-from core.predictor import ModelWindow, Predictor
+from core.prediction import ModelWindow
+from core.predictor import Predictor
 
 SETTINGS = Settings(first_steps=8, max_steps=64, tolerance=0.02)
 """An average over many windows needs no single one to be exact; what each missed is told."""

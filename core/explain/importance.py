@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import InputError
 from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.models.transformer import MarketTransformer
-from core.training.bootstrap import BlockBootstrap, interval
+from core.scores.bootstrap import BlockBootstrap, interval
 
 FEATURE_SELECTION_THRESHOLD = 0.01
 """Share of all importance below which a feature may go (specification, section 8)."""

@@ -17,7 +17,8 @@ from core.data.segments import TRAIN
 from core.errors import InputError, WindowError
 from core.explain.baselines import BASELINES, Baseline, multi_reference, training_median, window_mean
 from core.explain.margin import TaskMargin
-from core.predictor import ModelWindow, Prediction, Predictor, whole_windows, window_fingerprint
+from core.prediction import ModelWindow, Prediction
+from core.predictor import Predictor, whole_windows, window_fingerprint
 
 REFERENCES = 4
 """Training windows behind "multi_reference"; every method costs so many times as much with it."""

@@ -25,7 +25,8 @@ from core.explain.evidence import EvidenceError, find_evidence, model_fingerprin
 from core.explain.index_reach import list_sources, valid_until
 from core.explain.margin import Cancelled, ExplanationCancelled, Progress, device_of
 from core.explain.sample import known_series
-from core.predictor import BATCH, ModelWindow, Predictor, whole_windows
+from core.prediction import ModelWindow
+from core.predictor import BATCH, Predictor, whole_windows
 
 STEP = 2
 """Every second window: neighbours differ by one bar in 300, and the shipped index stays below 8 MB."""

@@ -18,22 +18,12 @@ import safetensors.torch
 
 from core.config import ModelConfig
 from core.errors import InputError
-from core.explain.attribution import METHODS
 from core.explain.margin import Cancelled, ExplanationCancelled
+from core.explain.methods import METHODS
 from core.explain.planted_generators import GENERATORS, Generator
 from core.explain.planted_scoring import CauseScore, mean_score, score_causes
-from core.explain.planted_training import (
-    PlantedTraining,
-    TrainedModel,
-    build_model,
-    train_planted,
-)
-from core.explain.planted_views import (
-    accuracy_at_last_bar,
-    explain_planted,
-    randomised_correlation,
-    views_of,
-)
+from core.explain.planted_training import PlantedTraining, TrainedModel, build_model, train_planted
+from core.explain.planted_views import accuracy_at_last_bar, explain_planted, randomised_correlation, views_of
 from core.explain.players import Settings
 
 TABLE = "planted.json"

@@ -11,10 +11,11 @@ import torch
 
 from core.explain.agreement import rank_correlation
 from core.explain.attention_maps import class_relevance, full_attention, rollout
-from core.explain.attribution import METHODS, attribute
+from core.explain.attribution import attribute
 from core.explain.baselines import Baseline, training_median, window_mean
 from core.explain.gradients import layer_conductance
 from core.explain.margin import Cancelled, TaskMargin, device_of
+from core.explain.methods import METHODS
 from core.explain.planted_generators import PlantedData
 from core.explain.planted_training import CLASSES, TASK, build_model
 from core.explain.players import Settings

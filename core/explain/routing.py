@@ -29,7 +29,7 @@ from core.explain.margin import (
 )
 from core.explain.sample import WindowSample, draw_sample, resample_windows
 from core.predictor import Predictor
-from core.training.bootstrap import BlockBootstrap, mean_interval
+from core.scores.bootstrap import BlockBootstrap, mean_interval
 
 ATTENTION_VIEWS = ("attention_mean", "attention_last_layer", "attention_rollout", "class_relevance")
 """What the last bar reads: mean over layers and heads, last layer, through all layers, weighted by effect."""

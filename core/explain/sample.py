@@ -17,7 +17,7 @@ from core.data.segments import TEST
 from core.data.timeframe import duration
 from core.errors import InputError
 from core.predictor import Predictor, whole_windows
-from core.training.bootstrap import BlockBootstrap, block_length
+from core.scores.bootstrap import BlockBootstrap, block_length
 
 
 @dataclass(frozen=True)

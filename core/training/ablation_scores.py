@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
-from core.calibration.temperature import Temperature
+from core.confidence.calibrators import Temperature
 from core.config import Config
 from core.data.segments import CALIBRATE, TEST
 from core.data.windows import LastBarWindows
+from core.scores.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
+from core.scores.metrics import log_losses, score_intervals
 from core.training.ablation_arms import SEED, WHOLE
-from core.training.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
-from core.training.metrics import log_losses, score_intervals
 
 Arrays = Mapping[str, np.ndarray]
 

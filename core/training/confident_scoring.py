@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from core.calibration.mix import SOURCES, LearnedMix
-from core.calibration.task_confidence import TaskConfidence
+from core.confidence.calibrators import SOURCES, LearnedMix
+from core.confidence.similarity import TrainingReference, window_statistics
+from core.confidence.sources import estimate_sources
+from core.confidence.stated import TaskConfidence
 from core.data.windows import LastBarWindows
-from core.models.confidence import estimate_sources, trace
-from core.models.similarity import TrainingReference, window_statistics
+from core.models.trace import trace
 from core.models.transformer import MarketTransformer
-from core.training.bootstrap import label_span
+from core.scores.bootstrap import label_span
 
 LEAST_ROWS = 100
 """Fewer labelled calibrate rows than this state no confidence."""
@@ -34,7 +35,7 @@ class ConfidentOutputs:
     head_confidence
         (n,), the head's own.
     sources
-        (n, 4) in the order of `core.models.confidence.SOURCES`.
+        (n, 4) in the order of `core.confidence.sources.SOURCES`.
     raw
         (n,), the specification's weighted sum.
     labels
@@ -75,7 +76,7 @@ class ConfidentScores:
     distance
         Mahalanobis distance of each representation, (n,).
     strangeness
-        See `core.models.similarity.TrainingReference.strangeness`, (n,); above 1 is out of distribution.
+        See `core.confidence.similarity.TrainingReference.strangeness`, (n,); above 1 is out of distribution.
     tasks
         By name.
     """

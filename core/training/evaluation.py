@@ -16,9 +16,9 @@ from core.data.segments import NO_SEGMENT, TEST
 from core.data.windows import LastBarWindows
 from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
+from core.scores.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
+from core.scores.metrics import log_losses, score_intervals, score_task
 from core.training.baselines import Baselines
-from core.training.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
-from core.training.metrics import log_losses, score_intervals, score_task
 from core.training.scoring import LastBarScores, score_last_bars
 
 SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")

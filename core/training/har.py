@@ -19,8 +19,8 @@ from core.data.targets import LABEL_CLASSES
 from core.data.timeframe import duration
 from core.data.volatility import log_volatility, trailing_mean
 from core.data.windows import LastBarWindows
+from core.scores.metrics import log_losses
 from core.training.baselines import NO_LABEL, BaselineRows
-from core.training.metrics import log_losses
 from core.training.walk_forward_measures import SeriesMeasures
 
 # A normal tail gives 0 to outcomes that markets produce all the same.

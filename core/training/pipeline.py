@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from core.bundle import Bundle, save_bundle
+from core.confidence.similarity import TrainingReference
 from core.config import Config
 from core.data.dataset import PreparedData, prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
-from core.models.similarity import TrainingReference
 from core.models.transformer import MarketTransformer
 from core.training.baselines import Baselines
 from core.training.confident_scoring import fit_confidence, score_with_confidence

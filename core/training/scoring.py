@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from core.confidence.similarity import window_statistics
 from core.data.windows import LastBarWindows
 from core.errors import InputError
 from core.models.heads import HeadOutput
-from core.models.similarity import window_statistics
 from core.models.transformer import MarketTransformer
 
 
@@ -54,7 +54,7 @@ class LastBarScores:
     representation
         (n, D) float32.
     statistics
-        `core.models.similarity.window_statistics` of each window, (n, 3 N).
+        `core.confidence.similarity.window_statistics` of each window, (n, 3 N).
     """
 
     rows: np.ndarray

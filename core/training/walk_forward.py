@@ -24,7 +24,7 @@ from core.training.folds import FIRST_TEST_SHARE, Scheme, choose_folds
 from core.training.tracking import track_run
 from core.training.walk_forward_baselines import BASELINES
 from core.training.walk_forward_fold import FoldPlan, run_fold, trainings
-from core.training.walk_forward_records import FoldRecord, WalkForwardResult
+from core.training.walk_forward_records import WalkForwardResult
 from core.training.walk_forward_results import (
     FORMAT_VERSION,
     PLAN,
@@ -40,8 +40,6 @@ from core.training.walk_forward_results import (
     write_json,
 )
 from core.training.walk_forward_summary import summarise
-
-__all__ = ["BASELINES", "FoldRecord", "WalkForwardResult", "load_walk_forward", "run_walk_forward"]
 
 # Where and how fast a run computes does not change what it is.
 _MACHINE = {"threads", "accelerator", "devices"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.calibration.temperature import Temperature
+from core.confidence.calibrators import Temperature
 from core.config import Config, TaskConfig
 from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TEST, TRAIN

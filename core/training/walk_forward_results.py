@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from core.calibration.task_confidence import SET_LEVEL
+from core.confidence.stated import SET_LEVEL
 from core.config import parse_config
 from core.errors import InputError
 from core.training.walk_forward_records import FoldRecord, WalkForwardResult

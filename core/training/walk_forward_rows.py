@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.calibration.mix import LearnedMix
-from core.calibration.task_confidence import SET_LEVELS, TaskConfidence
+from core.confidence.calibrators import LearnedMix
+from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
-from core.data.targets import MISSING
+from core.data.target_quantities import MISSING
+from core.scores.selective import selective_areas
 from core.training.confident_scoring import ConfidentOutputs, ConfidentScores
-from core.training.selective import selective_areas
 from core.training.walk_forward_measures import SeriesMeasures
 from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from core.config import Config, TaskConfig
-from core.training.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
-from core.training.calibration_error import perfect_model_ece
-from core.training.metrics import log_losses, score_intervals, score_task
-from core.training.selective import hit_rate_interval
+from core.scores.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
+from core.scores.calibration_error import perfect_model_ece
+from core.scores.metrics import log_losses, score_intervals, score_task
+from core.scores.selective import hit_rate_interval
 
 RESAMPLES = 1000
 HIT_THRESHOLDS = (0.0, 0.4, 0.5, 0.6)

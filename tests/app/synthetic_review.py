@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
-from core.calibration.conformal import ConformalSets
-from core.calibration.task_confidence import SET_LEVELS
+from core.confidence.conformal import ConformalSets
+from core.confidence.sources import RAW_WEIGHTS
+from core.confidence.stated import SET_LEVELS
 from core.config import Config
 from core.data.segments import SegmentBorders
-from core.models.confidence import RAW_WEIGHTS
 from core.training.walk_forward_records import FoldRecord, WalkForwardResult
 from core.training.walk_forward_results import (
     CATEGORIES,

@@ -9,9 +9,7 @@ import pytest
 from app.attribution_importance import importance_sentence, importance_table, importance_views
 from core.bundle import Bundle
 from core.explain.evidence import evidence_folder, write_evidence
-from tests.app.test_attribution_page import assert_no_fault, home, open_page, said
-
-__all__ = ["home"]
+from tests.app.test_attribution_page import assert_no_fault, open_page, said
 
 SHARES = {"return_5": [0.5, 0.4, 0.6], "rsi_14": [0.3, 0.2, 0.39], "mfi_14": [0.002, 0.001, 0.004]}
 GROUPS = {"return_5": "price", "rsi_14": "price", "mfi_14": "volume"}

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.explain import evidence
-from core.explain.attribution import METHODS
 from core.explain.evidence import evidence_folder, write_evidence
+from core.explain.methods import METHODS
 from tests.app.test_attribution_words import PLANTED, generator
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,10 +20,11 @@ from app.attribution_words import (
     removal_sentence,
     view_title,
 )
-from core.explain.attribution import METHODS, Attribution
+from core.explain.attribution import Attribution
 from core.explain.baselines import BASELINES
 from core.explain.causes import Cause
 from core.explain.faithfulness import Curve, Faithfulness, Removal
+from core.explain.methods import METHODS
 from core.explain.planted_views import ATTENTION_VIEWS
 
 LABELS = ["2013-02-19", "2013-02-20", "2013-03-01"]

@@ -8,7 +8,7 @@ import pytest
 from app.confidence_record import RECORDED, ConfidenceRecord, build_records
 from app.review import RowFilter, resample_blocks, take_rows
 from app.wording import source_record, sureness_record
-from core.training.bootstrap import BlockBootstrap
+from core.scores.bootstrap import BlockBootstrap
 from tests.app.synthetic_review import write_synthetic
 
 

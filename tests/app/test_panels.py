@@ -14,8 +14,8 @@ from app.figures.theme import SOURCE_COLORS
 from app.panels import task_panel
 from app.record import Outcome, record_sentence
 from app.wording import facts, percent, set_sentence, why_sentence
-from core.predictor import Prediction, StatedClass, TaskPrediction
-from core.training.bootstrap import BlockBootstrap
+from core.prediction import Prediction, StatedClass, TaskPrediction
+from core.scores.bootstrap import BlockBootstrap
 
 
 def prediction(

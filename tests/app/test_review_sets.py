@@ -11,7 +11,7 @@ from app.figures.sets import sets_figure
 from app.review import RowFilter, resample_blocks, take_rows
 from app.review_sets import count_sets, follow_outcomes, follow_sets, sets_sentence
 from app.review_tables import sets_table
-from core.calibration.task_confidence import SET_LEVELS
+from core.confidence.stated import SET_LEVELS
 from tests.app.synthetic_review import write_synthetic
 
 

@@ -21,9 +21,9 @@ import torch
 
 from core.bundle import find_model, load_bundle
 from core.data.store import BarStore
-from core.explain.attribution import METHODS
 from core.explain.explanation import Question, check_explanation, explain_moment
 from core.explain.explanation_cache import ExplanationCache
+from core.explain.methods import METHODS
 from core.explain.moment import Moment
 from core.predictor import Predictor
 

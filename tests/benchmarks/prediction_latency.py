@@ -20,9 +20,10 @@ import torch
 from scipy.stats import spearmanr
 
 from core.bundle import find_model, load_bundle
+from core.confidence.mc_dropout import PASSES, redraw_everything, redraw_recent_bars
+from core.confidence.sources import dropout_confidence
 from core.data.store import BarStore
-from core.models.confidence import Trace, dropout_confidence, trace
-from core.models.dropout_passes import PASSES, redraw_everything, redraw_recent_bars
+from core.models.trace import Trace, trace
 from core.predictor import Predictor
 
 REFERENCE_SEEDS = 8

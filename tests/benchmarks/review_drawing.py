@@ -35,7 +35,7 @@ from app.review_calibration import (
 from app.review_selective import score_areas, trace_risk
 from app.review_sets import follow_outcomes, follow_sets
 from app.review_tables import rolling_share
-from core.models.confidence import SOURCES
+from core.confidence.sources import SOURCES
 from core.training.walk_forward_records import WalkForwardResult
 from tests.app.synthetic_review import fold_records, synthetic_rows
 

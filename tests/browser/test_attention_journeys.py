@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Locator, expect
 from app.figures.theme import CANDLES, Palette
 from core.bundle import SHIPPED, load_bundle
 from core.data.store import BarStore
-from core.predictor import AttentionWindow, Predictor
+from core.prediction import AttentionWindow
+from core.predictor import Predictor
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Workbench

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from core.bundle import SHIPPED, load_bundle
+from core.confidence.similarity import window_statistics
+from core.confidence.sources import estimate_sources
 from core.config import load_config
 from core.data.ingest import ingest_bundled
 from core.data.store import BarStore
-from core.models.confidence import estimate_sources, trace
-from core.models.similarity import window_statistics
+from core.models.trace import trace
 from core.predictor import Predictor
 
 MEGABYTE = 1e6

@@ -5,15 +5,8 @@ import pytest
 import sklearn.metrics
 from scipy.special import expit, logit, softmax
 
-from core.calibration.choice import (
-    METHODS,
-    TaskCalibration,
-    binary_log_loss,
-    fit_task_calibration,
-    time_folds,
-)
-from core.calibration.isotonic import Isotonic
-from core.calibration.platt import Platt
+from core.confidence.calibrators import Isotonic, Platt
+from core.confidence.choice import METHODS, TaskCalibration, binary_log_loss, fit_task_calibration, time_folds
 from core.errors import BundleError, InputError
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from core.calibration.conformal import (
+from core.confidence.conformal import (
     ConformalSets,
     conformity_scores,
     rolling_coverage,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from core.calibration.isotonic import Isotonic
+from core.confidence.calibrators import Isotonic
 from core.errors import BundleError
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from core.calibration.mix import SOURCES, LearnedMix
+from core.confidence.calibrators import SOURCES, LearnedMix
 from core.errors import BundleError, InputError
 
 

@@ -4,8 +4,7 @@ import scipy.optimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from core.calibration.logistic import fit_logistic
-from core.calibration.platt import Platt
+from core.confidence.calibrators import Platt, fit_logistic
 from core.errors import BundleError, InputError
 
 

@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from core.calibration.reliability import (
-    bootstrap_band,
-    consistency_band,
-    reliability_curve,
-    rolling_calibration,
-)
-from core.training.bootstrap import BlockBootstrap
-from core.training.calibration_error import expected_calibration_error
+from core.scores.bootstrap import BlockBootstrap
+from core.scores.calibration_error import expected_calibration_error
+from core.scores.reliability import bootstrap_band, consistency_band, reliability_curve, rolling_calibration
 
 
 def test_filled_bins_agree_with_scikit_learn():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from core.calibration.task_confidence import SET_LEVEL, SET_LEVELS, TaskConfidence
+from core.confidence.stated import SET_LEVEL, SET_LEVELS, TaskConfidence
 from core.errors import InputError
 
 

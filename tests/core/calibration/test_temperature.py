@@ -3,9 +3,9 @@ import pytest
 import scipy.special
 import sklearn.metrics
 
-from core.calibration.temperature import Temperature
+from core.confidence.calibrators import Temperature
 from core.errors import BundleError, InputError
-from core.training.calibration_error import expected_calibration_error, perfect_model_ece
+from core.scores.calibration_error import expected_calibration_error, perfect_model_ece
 
 
 def overconfident(rng, n, temperature):

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from core.config import Config, parse_config
-from core.data.dataset import SegmentBorders, prepare, prepare_frozen, prepare_window
+from core.data.dataset import prepare, prepare_frozen
 from core.data.features import CAUSAL_WARMUP, MISSING_SHARE, OPTIONAL
+from core.data.live_window import prepare_window
+from core.data.segments import SegmentBorders
 from core.errors import ConfigError, WindowError
 from tests.core.data.synthetic_bars import make_bars
 

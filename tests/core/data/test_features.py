@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.features import CAUSAL_WARMUP, ewma_volatility, feature_groups, feature_table
-from core.data.volatility import efficiency_ratio, garman_klass_variance, trailing_mean
+from core.data.features import CAUSAL_WARMUP, feature_groups, feature_table
+from core.data.volatility import efficiency_ratio, ewma_volatility, garman_klass_variance, trailing_mean
 from core.errors import BarsError
 from tests.core.data.synthetic_bars import make_bars, scale_bars
 

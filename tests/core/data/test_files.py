@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.files import guess_mapping, parse_bars, parse_batches, read_table, remap
-from core.data.mapping import instrument_from, name_timeframe
+from core.data.files import parse_bars, parse_batches
+from core.data.mapping import guess_mapping, instrument_from, name_timeframe, remap
+from core.data.tables import read_table
 from core.errors import BarsError, InputError
 
 HOURS = pd.date_range("2020-01-06", periods=60, freq="h")

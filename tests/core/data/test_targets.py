@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from core.config import LabelConfig, TaskConfig
+from core.data.target_quantities import measure_targets
 from core.data.targets import (
     SeriesThresholds,
     assign_labels,
     fit_thresholds,
-    measure_targets,
     persistence_labels,
     training_rows,
 )

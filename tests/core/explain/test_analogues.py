@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import InputError, WindowError
 from core.explain.analogues import MomentIndex, find_analogues
-from core.explain.chance import wilson_interval
+from core.scores.bootstrap import wilson_interval
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "us")

@@ -6,10 +6,11 @@ import torch
 from captum.attr import DeepLift, IntegratedGradients, LayerConductance
 
 from core.errors import InputError, WindowError
-from core.explain.attribution import METHODS, attribute
+from core.explain.attribution import attribute
 from core.explain.baselines import Baseline, multi_reference, training_median, window_mean
 from core.explain.gradients import clenshaw_curtis, layer_conductance
 from core.explain.margin import ExplanationCancelled, TaskMargin, evaluate, probability
+from core.explain.methods import METHODS
 from core.explain.players import Settings, players, share_equally
 
 NAMES = ("a", "b", "c", "d")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from core.explain.chance import Share, count_apart, wilson_interval
+from core.scores.bootstrap import Share, count_apart, wilson_interval
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "us")

@@ -6,8 +6,8 @@ import pytest
 
 from core.config import Config, ModelConfig
 from core.data.bundled import load_bundled
-from core.data.dataset import prepare_window
 from core.data.features import MISSING_SHARE, feature_table
+from core.data.live_window import prepare_window
 from core.data.scaling import FeatureScaler
 from core.data.store import BarStore
 from core.errors import BarsError, InputError

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from core.models.confidence import (
+from core.confidence.similarity import DistanceReference
+from core.confidence.sources import (
     RAW_WEIGHTS,
     ConfidenceSources,
     attention_confidence,
     dropout_confidence,
     ensemble_confidence,
     estimate_sources,
-    trace,
 )
-from core.models.similarity import DistanceReference
+from core.models.trace import trace
 from tests.core.models.small_transformer import make_model, make_windows
 
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 import core.models.attention
-from core.models.confidence import dropout_confidence
+from core.confidence.mc_dropout import draw_masks, redraw_everything, redraw_recent_bars
+from core.confidence.sources import dropout_confidence
 from core.models.dropout import Dropout
-from core.models.dropout_passes import draw_masks, redraw_everything, redraw_recent_bars
 from core.models.trace import trace
 from tests.core.models.small_transformer import LENGTH, make_model, make_windows
 
@@ -33,7 +33,7 @@ def test_redrawing_every_bar_is_the_models_own_forward_under_the_same_masks(monk
         used.extend(draw_masks(shapes, passes, rate, seed, device))
         return tuple(used)
 
-    monkeypatch.setattr("core.models.dropout_passes.draw_masks", drawn_masks)
+    monkeypatch.setattr("core.confidence.mc_dropout.draw_masks", drawn_masks)
     with torch.inference_mode():
         cheap = redraw_recent_bars(model, trace(model, x, instrument, timeframe), passes, bars=LENGTH)
         for number in range(passes):

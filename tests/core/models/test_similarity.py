@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from core.models.similarity import DistanceReference, TrainingReference, window_statistics
+from core.confidence.similarity import DistanceReference, TrainingReference, window_statistics
 
 
 @pytest.fixture(scope="module")

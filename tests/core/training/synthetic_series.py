@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from core.config import Config, parse_config
-from core.data.dataset import LabelledSeries, PreparedData, SegmentBorders
+from core.data.dataset import LabelledSeries, PreparedData
 from core.data.scaling import FeatureScaler
-from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 
 NUM_FEATURES = 6
 KEPT = 0.85

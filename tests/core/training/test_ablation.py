@@ -7,11 +7,11 @@ from core.data.dataset import prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError
+from core.scores.metrics import log_losses
 from core.training.ablation import arm_folder, run_ablation
 from core.training.ablation_arms import ARMS, SEED, WHOLE
 from core.training.ablation_scores import mean_forecast
 from core.training.baselines import ClassPrior, baseline_rows
-from core.training.metrics import log_losses
 from tests.conftest import small_config
 
 TINY = small_config(model={"sequence_length": 60}, training={"first_position": 30, "window_stride": 30})

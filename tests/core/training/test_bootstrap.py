@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.training.bootstrap import (
+from core.scores.bootstrap import (
     BlockBootstrap,
     block_length,
     interval,

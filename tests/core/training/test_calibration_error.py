@@ -6,7 +6,7 @@ import torch
 from torchmetrics.functional.classification import binary_calibration_error
 
 from core.errors import InputError
-from core.training.calibration_error import (
+from core.scores.calibration_error import (
     bin_edges,
     expected_calibration_error,
     maximum_calibration_error,

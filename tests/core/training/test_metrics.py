@@ -5,10 +5,10 @@ import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from core.errors import InputError
-from core.training.bootstrap import BlockBootstrap
-from core.training.calibration_error import expected_calibration_error, smooth_calibration_error
-from core.training.metrics import brier_losses, log_losses, score_intervals, score_task
-from core.training.selective import selective_areas
+from core.scores.bootstrap import BlockBootstrap
+from core.scores.calibration_error import expected_calibration_error, smooth_calibration_error
+from core.scores.metrics import brier_losses, log_losses, score_intervals, score_task
+from core.scores.selective import selective_areas
 
 PRIOR = np.array([0.3, 0.45, 0.25])
 

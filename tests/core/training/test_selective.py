@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.training.bootstrap import BlockBootstrap
-from core.training.selective import hit_rate_interval, hit_rates, risk_coverage, selective_areas
+from core.scores.bootstrap import BlockBootstrap
+from core.scores.selective import hit_rate_interval, hit_rates, risk_coverage, selective_areas
 
 
 def area_by_definition(confidence, correct):

@@ -5,14 +5,9 @@ import pytest
 
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
+from core.scores.metrics import log_losses
 from core.training.baselines import BaselineRows, ClassPrior
-from core.training.metrics import log_losses
-from core.training.strong_baselines import (
-    LAGS,
-    BoostedTrees,
-    lagged_rows,
-    plain_config,
-)
+from core.training.strong_baselines import LAGS, BoostedTrees, lagged_rows, plain_config
 from tests.core.training.synthetic_series import PLANTED_ACCURACY, planted_config, planted_data
 
 

@@ -12,17 +12,19 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from core.calibration.mix import LearnedMix
-from core.calibration.task_confidence import SET_LEVELS
+from core.confidence.calibrators import LearnedMix
+from core.confidence.stated import SET_LEVELS
 from core.data.timeframe import known_at
 from core.errors import ConfigError, InputError
-from core.training.selective import selective_areas
-from core.training.walk_forward import BASELINES, load_walk_forward, run_walk_forward
+from core.scores.selective import selective_areas
+from core.training.walk_forward import run_walk_forward
+from core.training.walk_forward_baselines import BASELINES
 from core.training.walk_forward_results import (
     CONFIDENCE_COLUMNS,
     SOURCE_COLUMNS,
     ResultsError,
     fold_path,
+    load_walk_forward,
     rows_path,
     set_columns,
 )

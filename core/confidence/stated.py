@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from core.calibration.choice import TaskCalibration, fit_task_calibration
-from core.calibration.conformal import ConformalSets
-from core.calibration.mix import LearnedMix
+from core.confidence.calibrators import LearnedMix
+from core.confidence.choice import TaskCalibration, fit_task_calibration
+from core.confidence.conformal import ConformalSets
 from core.errors import InputError
 
 FOLDS = 5
@@ -76,7 +76,7 @@ class TaskConfidence:
         labels
             (n,) classes.
         sources
-            (n, 4) in the order of `core.models.confidence.SOURCES`.
+            (n, 4) in the order of `core.confidence.sources.SOURCES`.
         raw
             (n,) weighted sum of the sources.
         times

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.special
 
 from core.errors import InputError
-from core.training.bootstrap import BlockBootstrap, Interval, interval
-from core.training.calibration_error import check_confidence
+from core.scores.bootstrap import BlockBootstrap, Interval, interval
+from core.scores.calibration_error import check_confidence
 
 
 @dataclass(frozen=True)

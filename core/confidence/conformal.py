@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.calibration.stored import read_number
+from core.confidence.calibrators import read_number
 from core.errors import BundleError, InputError
 
 ScoreKind = Literal["lac", "aps", "raps"]

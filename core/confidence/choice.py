@@ -14,12 +14,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.calibration.isotonic import Isotonic
-from core.calibration.platt import Platt
-from core.calibration.stored import read_number
-from core.calibration.temperature import Temperature
+from core.confidence.calibrators import Isotonic, Platt, Temperature, read_number
 from core.errors import BundleError, InputError
-from core.training.calibration_error import check_confidence
+from core.scores.calibration_error import check_confidence
 
 Method = Literal["temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
-from core.training.bootstrap import BlockBootstrap
-from core.training.calibration_error import (
+from core.scores.bootstrap import BlockBootstrap
+from core.scores.calibration_error import (
     BINS,
     Binning,
     assign_bins,

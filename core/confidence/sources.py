@@ -11,22 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.models.dropout_passes import PASSES, SEED, redraw_recent_bars
-from core.models.similarity import DistanceReference
-from core.models.trace import Trace, trace
+from core.confidence.mc_dropout import PASSES, SEED, redraw_recent_bars
+from core.confidence.similarity import DistanceReference
+from core.models.trace import Trace
 from core.models.transformer import MarketTransformer
-
-__all__ = [
-    "RAW_WEIGHTS",
-    "SOURCES",
-    "ConfidenceSources",
-    "Trace",
-    "attention_confidence",
-    "dropout_confidence",
-    "ensemble_confidence",
-    "estimate_sources",
-    "trace",
-]
 
 SOURCES = ("attention", "ensemble", "similarity", "mc_dropout")
 RAW_WEIGHTS = (0.30, 0.25, 0.25, 0.20)

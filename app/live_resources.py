@@ -16,8 +16,8 @@ from app.confidence_record import ConfidenceRecord, build_records
 from app.review import FOLDER, RowFilter, resample_blocks
 from app.selection import bar_time
 from core.data.store import home_folder
+from core.experiments.walk_forward.results import SUMMARY
 from core.explain.moment import Moment
-from core.training.walk_forward_results import SUMMARY
 
 
 def _walk_forward(model: resources.ModelKey) -> review_resources.ReviewKey | None:

@@ -16,9 +16,9 @@ from core.bundle import SHIPPED
 from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS
 from core.data.bars import one_column
+from core.experiments.walk_forward.records import WalkForwardResult
+from core.experiments.walk_forward.results import PLAN, SUMMARY, set_columns
 from core.scores.bootstrap import BlockBootstrap, label_span
-from core.training.walk_forward_records import WalkForwardResult
-from core.training.walk_forward_results import PLAN, SUMMARY, set_columns
 
 FOLDER = "walk_forward"
 REGIMES = ("Trending", "Ranging", "Volatile")

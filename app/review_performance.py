@@ -11,8 +11,8 @@ import pandas as pd
 
 from app.review import RowFilter, mask_rows
 from core.data.bars import one_column
-from core.training.walk_forward_records import FoldRecord, WalkForwardResult
-from core.training.walk_forward_summary import summarise
+from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
+from core.experiments.walk_forward.summary import summarise
 
 MODEL = "the model"
 RESAMPLES = 400
@@ -58,7 +58,7 @@ def tabulate_scores(entry: Mapping[str, Any]) -> pd.DataFrame:
     Parameters
     ----------
     entry
-        A fold or ``pooled`` of `core.training.walk_forward_summary.summarise`.
+        A fold or ``pooled`` of `core.experiments.walk_forward.summary.summarise`.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
     Returns
     -------
     dict
-        One task's entry of `core.training.walk_forward_summary.summarise`, its intervals from `RESAMPLES`.
+        One task's entry of `core.experiments.walk_forward.summary.summarise`, its intervals from `RESAMPLES`.
     """
     # Baselines stand in the order of the model's rows, fold by fold, so one mask serves them all.
     mine = np.asarray(result.rows["task"] == chosen.task)

@@ -28,9 +28,9 @@ from app.review_acting import Acting, count_acting
 from app.review_calibration import ThroughTime
 from core.bundle import SHIPPED
 from core.data.store import home_folder
+from core.experiments.walk_forward.records import WalkForwardResult
+from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
 from core.scores.bootstrap import BlockBootstrap
-from core.training.walk_forward_records import WalkForwardResult
-from core.training.walk_forward_results import SUMMARY, load_walk_forward
 
 
 @dataclass(frozen=True)

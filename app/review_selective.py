@@ -12,9 +12,9 @@ import scipy.sparse
 from app.review import STATED, ReviewRows
 from core.confidence.calibrators import LearnedMix
 from core.confidence.sources import RAW_WEIGHTS, SOURCES
+from core.experiments.walk_forward.records import FoldRecord
 from core.scores.bootstrap import BlockBootstrap, interval
 from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
-from core.training.walk_forward_records import FoldRecord
 
 RANKS = 200
 POINTS = 250

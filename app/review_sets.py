@@ -15,8 +15,8 @@ from app.review_calibration import POINTS, choose_window, fold_borders
 from core.confidence.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
 from core.data.timeframe import duration
+from core.experiments.walk_forward.records import WalkForwardResult
 from core.scores.bootstrap import BlockBootstrap, mean_interval
-from core.training.walk_forward_records import WalkForwardResult
 
 FOLLOWED = 500
 """Outcomes that the threshold of the following sets looks back on."""

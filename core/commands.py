@@ -169,8 +169,8 @@ def walk_forward(options: argparse.Namespace) -> dict[str, Any]:
     from core.bundle import check_name
     from core.config import load_config
     from core.data.store import BarStore
+    from core.experiments.walk_forward.run import run_walk_forward
     from core.training.pipeline import read_bars
-    from core.training.walk_forward import run_walk_forward
 
     config = load_config(options.config, options.set)
     if options.instrument:
@@ -205,10 +205,10 @@ def ablate(options: argparse.Namespace) -> dict[str, Any]:
     from core.config import load_config
     from core.data.segments import choose_borders
     from core.data.store import BarStore
-    from core.training.ablation import run_ablation
-    from core.training.ablation_arms import ARMS, read_arms
+    from core.experiments.ablation.arms import ARMS, read_arms
+    from core.experiments.ablation.run import run_ablation
+    from core.experiments.walk_forward.results import plain
     from core.training.pipeline import read_bars
-    from core.training.walk_forward_results import plain
 
     config = load_config(options.config, options.set)
     store = BarStore()

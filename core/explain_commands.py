@@ -106,8 +106,8 @@ def select_features(options: argparse.Namespace) -> dict[str, Any]:
     """Train without the features that importance says may go, and compare with the whole model."""
     from dataclasses import asdict
 
-    from core.explain.feature_selection import compare_without, removable_by_evidence
-    from core.training.walk_forward_results import plain
+    from core.experiments.ablation.without_features import compare_without, removable_by_evidence
+    from core.experiments.walk_forward.results import plain
 
     predictor = open_predictor(options.model)
     home, bundle = predictor.store.home, predictor.bundle

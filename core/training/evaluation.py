@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.baselines.simple import Baselines
 from core.bundle import Bundle
 from core.data.dataset import LabelledSeries, PreparedData
 from core.data.segments import NO_SEGMENT, TEST
@@ -18,7 +19,6 @@ from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
 from core.scores.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
 from core.scores.metrics import log_losses, score_intervals, score_task
-from core.training.baselines import Baselines
 from core.training.scoring import LastBarScores, score_last_bars
 
 SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")

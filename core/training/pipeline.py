@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.baselines.simple import Baselines
 from core.bundle import Bundle, save_bundle
 from core.confidence.similarity import TrainingReference
 from core.config import Config
@@ -20,10 +21,8 @@ from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
 from core.models.transformer import MarketTransformer
-from core.training.baselines import Baselines
-from core.training.confident_scoring import fit_confidence, score_with_confidence
 from core.training.evaluation import SCORES, score_windows
-from core.training.scoring import LastBarScores, score_last_bars
+from core.training.scoring import LastBarScores, fit_confidence, score_last_bars, score_with_confidence
 from core.training.tracking import EpochTracker, track_run
 from core.training.trainer import TrainingResult, train
 

@@ -11,11 +11,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from core.confidence.similarity import window_statistics
+from core.confidence.calibrators import SOURCES, LearnedMix
+from core.confidence.similarity import TrainingReference, window_statistics
+from core.confidence.sources import estimate_sources
+from core.confidence.stated import TaskConfidence
 from core.data.windows import LastBarWindows
 from core.errors import InputError
 from core.models.heads import HeadOutput
+from core.models.trace import trace
 from core.models.transformer import MarketTransformer
+from core.scores.bootstrap import label_span
 
 
 @dataclass(frozen=True)
@@ -114,3 +119,157 @@ def _arrays(head: HeadOutput) -> dict[str, np.ndarray]:
     if head.intensity is not None:
         values["intensity"] = head.intensity
     return {key: value[:, 0].float().cpu().numpy() for key, value in values.items()}
+
+
+LEAST_ROWS = 100
+"""Fewer labelled calibrate rows than this state no confidence."""
+
+
+@dataclass(frozen=True)
+class ConfidentOutputs:
+    """One task's outputs on n windows.
+
+    Attributes
+    ----------
+    logits
+        (n, C) float32.
+    head_confidence
+        (n,), the head's own.
+    sources
+        (n, 4) in the order of `core.confidence.sources.SOURCES`.
+    raw
+        (n,), the specification's weighted sum.
+    labels
+        (n,) int64, -1 = none.
+    label_ends
+        (n,) datetime64[us]: open of the last bar each label uses; the row's own bar without a label.
+    """
+
+    logits: np.ndarray
+    head_confidence: np.ndarray
+    sources: np.ndarray
+    raw: np.ndarray
+    labels: np.ndarray
+    label_ends: np.ndarray
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Softmax of the logits, (n, C) float64."""
+        shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each call came true, (n,) float; 0 where there is no label."""
+        return (self.logits.argmax(axis=1) == self.labels).astype(float)
+
+
+@dataclass(frozen=True)
+class ConfidentScores:
+    """Everything the model says about the last bars of a dataset.
+
+    Attributes
+    ----------
+    rows
+        Series index and bar index, (n, 2) int64.
+    times
+        Bar opens, (n,) datetime64[us].
+    distance
+        Mahalanobis distance of each representation, (n,).
+    strangeness
+        See `core.confidence.similarity.TrainingReference.strangeness`, (n,); above 1 is out of distribution.
+    tasks
+        By name.
+    """
+
+    rows: np.ndarray
+    times: np.ndarray
+    distance: np.ndarray
+    strangeness: np.ndarray
+    tasks: dict[str, ConfidentOutputs]
+
+
+def score_with_confidence(
+    model: MarketTransformer, windows: LastBarWindows, reference: TrainingReference, batch: int = 32
+) -> ConfidentScores:
+    """Run the model and its confidence sources over `windows`, in order, as live prediction does."""
+    names = list(model.heads)
+    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in names}
+    distances, strangeness = [], []
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        for items in DataLoader(windows, batch_size=batch):
+            traced = trace(model, *(items[key].to(device) for key in ("x", "instrument", "timeframe")))
+            sources, distance = estimate_sources(model, traced, reference.representation)
+            distances.append(distance.numpy())
+            statistics = window_statistics(items["x"].numpy())
+            strangeness.append(reference.strangeness(distances[-1], statistics))
+            for name in names:
+                head = traced.layers[-1][name]
+                parts[name].append(
+                    (
+                        head.logits[:, 0].float().cpu().numpy(),
+                        head.confidence[:, 0].cpu().numpy(),
+                        sources[name].stacked().cpu().numpy(),
+                        sources[name].raw().cpu().numpy(),
+                    )
+                )
+    series = windows.data.series
+    tasks = {}
+    for name in names:
+        logits, head_confidence, stacked, raw = (
+            np.concatenate(part) for part in zip(*parts[name], strict=True)
+        )
+        ends = [series[which].ts[max(series[which].label_end[name][bar], bar)] for which, bar in windows.rows]
+        tasks[name] = ConfidentOutputs(
+            logits,
+            head_confidence,
+            stacked,
+            raw,
+            windows.last_labels(name),
+            np.array(ends, "datetime64[us]"),
+        )
+    times = np.array([series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
+    return ConfidentScores(
+        windows.rows.copy(), times, np.concatenate(distances), np.concatenate(strangeness), tasks
+    )
+
+
+def fit_confidence(scores: ConfidentScores) -> dict[str, TaskConfidence]:
+    """Fit every task's calibrators, mix and sets on the scores of the calibrate segment.
+
+    A task with fewer than `LEAST_ROWS` labelled rows gets none.
+    """
+    fitted = {}
+    for name, outputs in scores.tasks.items():
+        known = outputs.labels >= 0
+        if known.sum() < LEAST_ROWS:
+            continue
+        times = scores.times[known]
+        fitted[name] = TaskConfidence.fit(
+            outputs.logits[known].astype(np.float64),
+            outputs.labels[known],
+            outputs.sources[known],
+            outputs.raw[known],
+            times,
+            gap=label_span(times, outputs.label_ends[known]),
+        )
+    return fitted
+
+
+def fit_left_out(scores: ConfidentScores) -> dict[str, dict[str, LearnedMix]]:
+    """Fit every task's learned mix again without each source, on the scores of the calibrate segment.
+
+    Returns
+    -------
+    dict
+        Task -> source left out -> mix; tasks that `fit_confidence` leaves out are absent.
+    """
+    fitted = {}
+    for name, outputs in scores.tasks.items():
+        known = outputs.labels >= 0
+        if known.sum() < LEAST_ROWS:
+            continue
+        sources, correct = outputs.sources[known], outputs.correct[known]
+        fitted[name] = {source: LearnedMix.fit(sources, correct, source) for source in SOURCES}
+    return fitted

@@ -22,6 +22,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
+from tqdm import tqdm
 
 from core.config import Config, TrainingConfig
 from core.data.dataset import PreparedData
@@ -31,7 +32,6 @@ from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
 from core.training.losses import balanced_class_weights
 from core.training.module import CHECKPOINT_KEY, MONITOR, TransformerModule
-from core.training.progress import RunProgress
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -309,3 +309,37 @@ def _quiet_lightning() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+class RunProgress(Callback):
+    """One bar over the optimiser's whole run with the time left, on stderr (Lightning's counts one epoch)."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar, at the first batch still to do."""
+        batches = int(trainer.num_training_batches)
+        self._bar = tqdm(
+            total=batches * (trainer.max_epochs or 0),
+            initial=batches * trainer.current_epoch,
+            unit="batch",
+            file=sys.stderr,
+            disable=not trainer.is_global_zero,
+        )
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Count one batch."""
+        assert self._bar is not None
+        self._bar.update()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the score early stopping watches."""
+        assert self._bar is not None
+        score = float(trainer.callback_metrics[MONITOR])
+        self._bar.set_description(f"epoch {trainer.current_epoch + 1}, calibrate log-loss {score:.4f}")
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

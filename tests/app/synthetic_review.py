@@ -13,8 +13,8 @@ from core.confidence.sources import RAW_WEIGHTS
 from core.confidence.stated import SET_LEVELS
 from core.config import Config
 from core.data.segments import SegmentBorders
-from core.training.walk_forward_records import FoldRecord, WalkForwardResult
-from core.training.walk_forward_results import (
+from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
+from core.experiments.walk_forward.results import (
     CATEGORIES,
     FORMAT_VERSION,
     KEY_COLUMNS,
@@ -26,7 +26,7 @@ from core.training.walk_forward_results import (
     write_fold,
     write_json,
 )
-from core.training.walk_forward_summary import summarise
+from core.experiments.walk_forward.summary import summarise
 from tests.conftest import small_config
 
 SHARPNESS = 2.0

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import core.bundle
-from core.training.walk_forward_results import fold_path
+from core.experiments.walk_forward.results import fold_path
 from tests.app.synthetic_review import write_synthetic
 
 ROOT = Path(__file__).resolve().parents[2]

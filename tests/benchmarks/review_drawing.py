@@ -36,7 +36,7 @@ from app.review_selective import score_areas, trace_risk
 from app.review_sets import follow_outcomes, follow_sets
 from app.review_tables import rolling_share
 from core.confidence.sources import SOURCES
-from core.training.walk_forward_records import WalkForwardResult
+from core.experiments.walk_forward.records import WalkForwardResult
 from tests.app.synthetic_review import fold_records, synthetic_rows
 
 TASK, SOURCE, BLOCK = "direction", "confidence", 10

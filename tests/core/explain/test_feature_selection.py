@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
+from core.experiments.ablation.arms import WHOLE
+from core.experiments.ablation.scores import ArmScore
+from core.experiments.ablation.without_features import RESULT, WITHOUT, compare_without, removable_by_evidence
 from core.explain.evidence import evidence_folder, write_evidence
-from core.explain.feature_selection import RESULT, WITHOUT, compare_without, removable_by_evidence
-from core.training.ablation_arms import WHOLE
-from core.training.ablation_scores import ArmScore
 from tests.conftest import small_config
 
 TINY = small_config(model={"sequence_length": 60}, training={"first_position": 30, "window_stride": 30})

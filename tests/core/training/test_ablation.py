@@ -3,15 +3,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from core.baselines.simple import ClassPrior, baseline_rows
 from core.data.dataset import prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError
+from core.experiments.ablation.arms import ARMS, SEED, WHOLE
+from core.experiments.ablation.run import arm_folder, run_ablation
+from core.experiments.ablation.scores import mean_forecast
 from core.scores.metrics import log_losses
-from core.training.ablation import arm_folder, run_ablation
-from core.training.ablation_arms import ARMS, SEED, WHOLE
-from core.training.ablation_scores import mean_forecast
-from core.training.baselines import ClassPrior, baseline_rows
 from tests.conftest import small_config
 
 TINY = small_config(model={"sequence_length": 60}, training={"first_position": 30, "window_stride": 30})
@@ -112,7 +112,7 @@ def test_a_choice_between_arms_sees_the_calibrate_segment_alone(finished, walks)
 
 def test_a_finished_arm_is_not_trained_again(finished, walks, monkeypatch):
     folder, scores = finished
-    monkeypatch.setattr("core.training.ablation.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("core.experiments.ablation.run.train", lambda *a, **k: pytest.fail("trained again"))
     again = run_ablation(walks, TINY, folder, arms=SOME, baselines=BESIDE, test_step=4)
     assert [str(asdict(score)) for score in again] == [str(asdict(score)) for score in scores]
 
@@ -126,7 +126,7 @@ def test_an_arm_whose_settings_changed_is_not_taken_for_the_finished_one(finishe
         trained.append(config.model.windows)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("core.training.ablation.train", train)
+    monkeypatch.setattr("core.experiments.ablation.run.train", train)
     with pytest.raises(KeyboardInterrupt):
         run_ablation(walks, TINY, folder, arms=changed, baselines=BESIDE, test_step=4)
     assert trained == [[5, 5, None, None]]

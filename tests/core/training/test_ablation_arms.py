@@ -5,7 +5,7 @@ import yaml
 
 from core.config import load_config
 from core.errors import ConfigError
-from core.training.ablation_arms import ARMS, WHOLE, change_config, check_arms, read_arms
+from core.experiments.ablation.arms import ARMS, WHOLE, change_config, check_arms, read_arms
 from tests.conftest import small_config
 
 SMALL = small_config()

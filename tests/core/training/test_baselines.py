@@ -6,10 +6,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from core.baselines.simple import BaselineRows, Baselines, ClassPrior, Logistic, Persistence, baseline_rows
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.errors import InputError
-from core.training.baselines import BaselineRows, Baselines, ClassPrior, Logistic, Persistence, baseline_rows
 from tests.core.training.synthetic_series import PLANTED_ACCURACY, planted_config, planted_data
 
 

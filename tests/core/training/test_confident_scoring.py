@@ -4,8 +4,7 @@ import pandas as pd
 from core.data.segments import CALIBRATE
 from core.data.windows import LastBarWindows
 from core.predictor import Predictor
-from core.training.confident_scoring import LEAST_ROWS, fit_confidence, score_with_confidence
-from core.training.scoring import score_last_bars
+from core.training.scoring import LEAST_ROWS, fit_confidence, score_last_bars, score_with_confidence
 
 
 def calibrate_windows(walk_data, walk_bundle, step=7):

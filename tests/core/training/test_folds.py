@@ -8,7 +8,7 @@ from purgedcv import WalkForwardSplit
 from core.config import SplitConfig
 from core.data.segments import CALIBRATE, TEST, TRAIN, assign_segments
 from core.errors import ConfigError
-from core.training.folds import SCHEMES, choose_folds
+from core.experiments.walk_forward.borders import SCHEMES, choose_folds
 
 SPLIT = SplitConfig(embargo_bars=0)
 

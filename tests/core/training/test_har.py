@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from core.baselines.har import Har, VolatilityRows, har_windows, in_task_order
 from core.config import TaskConfig
 from core.errors import InputError
-from core.training.har import Har, VolatilityRows, har_windows, in_task_order
 
 CUTS = (-0.43, 0.43)
 

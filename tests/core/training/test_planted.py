@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from core.baselines.simple import ClassPrior, baseline_rows
 from core.data.segments import TEST, TRAIN
 from core.data.windows import LastBarWindows
-from core.training.baselines import ClassPrior, baseline_rows
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
 from tests.core.training.synthetic_series import TASKS, planted_config, planted_data, planted_rules

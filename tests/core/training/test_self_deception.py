@@ -8,9 +8,14 @@ import pytest
 
 from core.data.features import feature_table
 from core.data.target_quantities import measure_targets
-from core.training.leak_audit import LeakError, audit_features, leaking_features, suspicious_features
-from core.training.walk_forward import run_walk_forward
-from core.training.walk_forward_results import CONFIDENCE_COLUMNS
+from core.experiments.walk_forward.audit import (
+    LeakError,
+    audit_features,
+    leaking_features,
+    suspicious_features,
+)
+from core.experiments.walk_forward.results import CONFIDENCE_COLUMNS
+from core.experiments.walk_forward.run import run_walk_forward
 from tests.core.training.walk_forward_markets import THREE, market, plain_walk, tiny_config
 
 SHUFFLED = {"name": "shuffled", "classes": ["Bullish", "Bearish", "Sideways"], "label": "column:shuffled"}

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from core.baselines.simple import BaselineRows, ClassPrior
+from core.baselines.trees import LAGS, BoostedTrees, lagged_rows, plain_config
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.scores.metrics import log_losses
-from core.training.baselines import BaselineRows, ClassPrior
-from core.training.strong_baselines import LAGS, BoostedTrees, lagged_rows, plain_config
 from tests.core.training.synthetic_series import PLANTED_ACCURACY, planted_config, planted_data
 
 

@@ -16,10 +16,8 @@ from core.confidence.calibrators import LearnedMix
 from core.confidence.stated import SET_LEVELS
 from core.data.timeframe import known_at
 from core.errors import ConfigError, InputError
-from core.scores.selective import selective_areas
-from core.training.walk_forward import run_walk_forward
-from core.training.walk_forward_baselines import BASELINES
-from core.training.walk_forward_results import (
+from core.experiments.fitted_baselines import BASELINES
+from core.experiments.walk_forward.results import (
     CONFIDENCE_COLUMNS,
     SOURCE_COLUMNS,
     ResultsError,
@@ -28,6 +26,8 @@ from core.training.walk_forward_results import (
     rows_path,
     set_columns,
 )
+from core.experiments.walk_forward.run import run_walk_forward
+from core.scores.selective import selective_areas
 from tests.core.training.walk_forward_markets import market, tiny_config
 
 FOLDS = 2
@@ -36,7 +36,7 @@ ARGUMENTS = {"folds": FOLDS, "test_step": 2}
 # What a killed process runs; the folder is its argument.
 SCRIPT = """
 import sys
-from core.training.walk_forward import run_walk_forward
+from core.experiments.walk_forward.run import run_walk_forward
 from tests.core.training.walk_forward_markets import market, tiny_config
 run_walk_forward(market(), tiny_config(), sys.argv[1], folds=2, test_step=2)
 """

@@ -20,12 +20,11 @@ import torch
 from core.config import Config
 from core.data.assembly import BarsBySeries, select_series, series_key
 from core.errors import ConfigError
-from core.training.folds import FIRST_TEST_SHARE, Scheme, choose_folds
-from core.training.tracking import track_run
-from core.training.walk_forward_baselines import BASELINES
-from core.training.walk_forward_fold import FoldPlan, run_fold, trainings
-from core.training.walk_forward_records import WalkForwardResult
-from core.training.walk_forward_results import (
+from core.experiments.fitted_baselines import BASELINES
+from core.experiments.walk_forward.borders import FIRST_TEST_SHARE, Scheme, choose_folds
+from core.experiments.walk_forward.fold import FoldPlan, run_fold, trainings
+from core.experiments.walk_forward.records import WalkForwardResult
+from core.experiments.walk_forward.results import (
     FORMAT_VERSION,
     PLAN,
     SUMMARY,
@@ -39,7 +38,8 @@ from core.training.walk_forward_results import (
     rows_path,
     write_json,
 )
-from core.training.walk_forward_summary import summarise
+from core.experiments.walk_forward.summary import summarise
+from core.training.tracking import track_run
 
 # Where and how fast a run computes does not change what it is.
 _MACHINE = {"threads", "accelerator", "devices"}
@@ -70,7 +70,7 @@ def run_walk_forward(
     folder
         One walk-forward each.
     folds, scheme, first_test_share
-        See `core.training.folds.choose_folds`.
+        See `core.experiments.walk_forward.borders.choose_folds`.
     test_step
         Score every test_step-th bar of each series, in calibrate and in test.
     baselines

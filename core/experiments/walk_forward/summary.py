@@ -34,7 +34,7 @@ def summarise(
     Parameters
     ----------
     rows, baselines
-        As in `core.training.walk_forward_results.WalkForwardResult`; `baselines` must hold ``prior``.
+        As in `core.experiments.walk_forward.results.WalkForwardResult`; `baselines` must hold ``prior``.
     resamples
         Of the block bootstrap.
     whole

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.baselines.measures import SeriesMeasures
 from core.confidence.calibrators import LearnedMix
 from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.target_quantities import MISSING
+from core.experiments.walk_forward.results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
 from core.scores.selective import selective_areas
-from core.training.confident_scoring import ConfidentOutputs, ConfidentScores
-from core.training.walk_forward_measures import SeriesMeasures
-from core.training.walk_forward_results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
+from core.training.scoring import ConfidentOutputs, ConfidentScores
 
 
 def build_rows(

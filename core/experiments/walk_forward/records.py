@@ -116,7 +116,7 @@ class WalkForwardResult:
     folds
         In order.
     summary
-        See `core.training.walk_forward_summary.summarise`.
+        See `core.experiments.walk_forward.summary.summarise`.
     plan
         Scheme, test step, baselines and the data's fingerprint.
     """

@@ -23,7 +23,7 @@ import pyarrow.parquet
 from core.confidence.stated import SET_LEVEL
 from core.config import parse_config
 from core.errors import InputError
-from core.training.walk_forward_records import FoldRecord, WalkForwardResult
+from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 
 PLAN, SUMMARY = "walk_forward.json", "summary.json"
 FORMAT_VERSION = 1

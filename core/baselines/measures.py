@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,6 @@ from core.data.segments import bars_in_train
 from core.data.target_quantities import TargetQuantities, measure_targets
 from core.data.targets import LABEL_CLASSES, assign_labels, fit_thresholds, persistence_labels
 from core.data.volatility import garman_klass_variance, log_returns
-from core.training.leak_audit import suspicious_features
 
 
 @dataclass(frozen=True)
@@ -64,22 +62,3 @@ def measure_series(bars: BarsBySeries, data: PreparedData, config: Config) -> li
             )
         )
     return measures
-
-
-def find_suspicious(data: PreparedData, measures: list[SeriesMeasures]) -> dict[str, float]:
-    """Features that go with the coming move of training bars as none should; warns of them."""
-    features, moves = [], []
-    for series, measured in zip(data.series, measures, strict=True):
-        mine = bars_in_train(series.ts, series.timeframe, data.borders) & series.usable
-        # The coming move must lie in train too, or the check itself would look ahead.
-        reach = np.append(np.flatnonzero(mine)[-1:], -1)[0]
-        mine &= (measured.quantities.direction_end <= reach) & (measured.quantities.direction_end >= 0)
-        features.append(series.features[mine])
-        moves.append(measured.quantities.direction_score[mine])
-    found = suspicious_features(data.feature_names, np.concatenate(features), np.concatenate(moves))
-    if found:
-        named = ", ".join(f"{name} ({value:+.2f})" for name, value in found.items())
-        warnings.warn(
-            f"features that may know the future, by rank correlation with it: {named}", stacklevel=2
-        )
-    return found

@@ -20,14 +20,14 @@ from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import InputError
+from core.experiments.ablation.arms import SEED, WHOLE
+from core.experiments.ablation.scores import ArmScore, compare_forecasts
+from core.experiments.walk_forward.results import write_json
 from core.explain.evidence import read_evidence
 from core.explain.global_importance import removable_everywhere
-from core.training.ablation_arms import SEED, WHOLE
-from core.training.ablation_scores import ArmScore, compare_forecasts
 from core.training.pipeline import read_bars
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
-from core.training.walk_forward_results import write_json
 
 WITHOUT = "without the removable features"
 RESULT = "selection.json"

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from core.baselines.har import Har, in_task_order, volatility_rows
+from core.baselines.measures import SeriesMeasures
+from core.baselines.simple import Baselines, baseline_rows
+from core.baselines.trees import BoostedTrees, lagged_rows
 from core.confidence.calibrators import Temperature
 from core.config import Config, TaskConfig
 from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
+from core.experiments.walk_forward.audit import Spans, span_labels, span_windows
+from core.experiments.walk_forward.results import plain
 from core.models.transformer import MarketTransformer
-from core.training.baselines import Baselines, baseline_rows
-from core.training.har import Har, in_task_order, volatility_rows
 from core.training.scoring import score_last_bars
-from core.training.strong_baselines import BoostedTrees, lagged_rows
-from core.training.walk_forward_audit import Spans, span_labels, span_windows
-from core.training.walk_forward_measures import SeriesMeasures
-from core.training.walk_forward_results import plain
 
 BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har", "plain_transformer")
 MOST_ROWS = 200_000

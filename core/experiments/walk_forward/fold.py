@@ -13,23 +13,23 @@ import numpy as np
 import pandas as pd
 from lightning.pytorch.callbacks import Callback
 
+from core.baselines.measures import measure_series
+from core.baselines.trees import plain_config
 from core.config import Config
 from core.data.assembly import BarsBySeries, select_series, series_key
 from core.data.dataset import PreparedData, prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
 from core.data.windows import LastBarWindows
 from core.errors import InputError
-from core.training.confident_scoring import fit_confidence, fit_left_out, score_with_confidence
+from core.experiments.fitted_baselines import FoldBaselines
+from core.experiments.walk_forward.audit import audit_model, find_suspicious
+from core.experiments.walk_forward.records import FoldRecord
+from core.experiments.walk_forward.results import fold_path, rows_path, write_fold
+from core.experiments.walk_forward.rows import build_baseline_rows, build_rows, measure_mixes
 from core.training.pipeline import fit_reference
-from core.training.strong_baselines import plain_config
+from core.training.scoring import fit_confidence, fit_left_out, score_with_confidence
 from core.training.tracking import EpochTracker, TrackedRun, track_run
 from core.training.trainer import train
-from core.training.walk_forward_audit import audit_model
-from core.training.walk_forward_baselines import FoldBaselines
-from core.training.walk_forward_measures import find_suspicious, measure_series
-from core.training.walk_forward_records import FoldRecord
-from core.training.walk_forward_results import fold_path, rows_path, write_fold
-from core.training.walk_forward_rows import build_baseline_rows, build_rows, measure_mixes
 
 _RUN_ID = "mlflow_run"
 

@@ -15,9 +15,9 @@ from core.confidence.calibrators import Temperature
 from core.config import Config
 from core.data.segments import CALIBRATE, TEST
 from core.data.windows import LastBarWindows
+from core.experiments.ablation.arms import SEED, WHOLE
 from core.scores.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
 from core.scores.metrics import log_losses, score_intervals
-from core.training.ablation_arms import SEED, WHOLE
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from core.baselines.simple import NO_LABEL, BaselineRows, baseline_rows
 from core.config import Config
 from core.data.windows import LastBarWindows
-from core.training.baselines import NO_LABEL, BaselineRows, baseline_rows
 
 LAGS = (1, 2, 3, 5, 10)
 """Bars back whose features the boosted trees see beside the last bar's."""

@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from core.baselines.measures import measure_series
 from core.config import Config
 from core.data.assembly import BarsBySeries, select_series
 from core.data.dataset import PreparedData, prepare
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError
-from core.training.ablation_arms import ARMS, MEAN_OF, PER_SERIES, Arm, change_config, check_arms
-from core.training.ablation_scores import ArmScore, Arrays, compare_forecasts, mean_forecast
+from core.experiments.ablation.arms import ARMS, MEAN_OF, PER_SERIES, Arm, change_config, check_arms
+from core.experiments.ablation.scores import ArmScore, Arrays, compare_forecasts, mean_forecast
+from core.experiments.fitted_baselines import FoldBaselines
+from core.experiments.walk_forward.results import write_json
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
-from core.training.walk_forward_baselines import FoldBaselines
-from core.training.walk_forward_measures import measure_series
-from core.training.walk_forward_results import write_json
 
 BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har")
 """Fitted beside the arms unless others are asked for."""
@@ -53,13 +53,13 @@ def run_ablation(
     Parameters
     ----------
     arms
-        See `core.training.ablation_arms`.
+        See `core.experiments.ablation.arms`.
     borders
         Segment borders; by default those of ``config.split``. Bars from the test segment's end on are not
         looked at.
     baselines
         Forecasters fitted and scored beside the arms, see
-        `core.training.walk_forward_baselines.FoldBaselines`; ``prior`` is always among them.
+        `core.experiments.fitted_baselines.FoldBaselines`; ``prior`` is always among them.
     test_step
         Score every test_step-th bar of each series, in calibrate and in test.
     progress

@@ -12,12 +12,12 @@ import streamlit as st
 
 import core.bundle
 from app import resources, review_resources
-from app.confidence_record import ConfidenceRecord, build_records
-from app.review import FOLDER, RowFilter, resample_blocks
 from app.selection import bar_time
 from core.data.store import home_folder
 from core.experiments.walk_forward.results import SUMMARY
 from core.explain.moment import Moment
+from core.review.rows import FOLDER, RowFilter, resample_blocks
+from core.review.track_record import ConfidenceRecord, build_records
 
 
 def _walk_forward(model: resources.ModelKey) -> review_resources.ReviewKey | None:

@@ -7,7 +7,6 @@ from html import escape
 
 import numpy as np
 
-from app.confidence_record import ConfidenceRecord
 from app.figures.theme import SOURCE_COLORS, class_color, class_sign, ink_on
 from app.wording import (
     SOURCE_QUESTIONS,
@@ -20,6 +19,7 @@ from app.wording import (
 )
 from app.wording import TITLES as TITLES
 from core.prediction import TaskPrediction
+from core.review.track_record import ConfidenceRecord
 
 STYLE = """<style>
 .lb-panel { line-height: 1.25; position: relative; }

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
-from app.confidence_record import ConfidenceRecord
 from app.figures.similar import Glimpse
 from app.prices import quoted_prices
 from app.selection import Selection, bar_name, open_name
@@ -29,6 +28,7 @@ from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
 from core.explain.moment_index import load_index, represent_window
 from core.predictor import naive_utc
+from core.review.track_record import ConfidenceRecord
 
 SIMILAR = 6
 BEFORE, AFTER = 60, 20

@@ -24,13 +24,13 @@ from app.figures import attention as attention_figures
 from app.figures.candles import candles_figure
 from app.figures.theme import Palette
 from app.prices import quoted_prices
-from app.record import Outcome, outcomes
 from app.selection import Selection, bar_name, bar_time, find_bar, open_name
 from core.bundle import ModelEntry, find_model, list_models, load_bundle
 from core.data.calendar import next_open
 from core.data.store import BarStore, SeriesSummary, home_folder
 from core.prediction import AttentionWindow, Prediction
 from core.predictor import Predictor
+from core.review.outcomes import Outcome, outcomes
 
 KEPT_PREDICTIONS = 5000
 

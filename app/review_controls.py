@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import controls, resources, review_link, review_resources
-from app.review import REGIMES, STATED, RowFilter
 from app.review_link import ASKED_DAYS, EVERY, LEAST_LINE, LINE, MOST_LINE
 from app.review_resources import ReviewKey
 from app.review_tables import scope_sentence
 from app.wording import TITLES
 from core.confidence.stated import SET_LEVEL
 from core.data.bars import one_column
+from core.review.rows import REGIMES, STATED, RowFilter
 
 LEAST_ROWS = 30
 FILTERS = ("called", "instrument", "timeframe", "regime", "fold")

@@ -12,8 +12,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.review import STATED
 from core.confidence.stated import SET_LEVEL, SET_LEVELS
+from core.review.rows import STATED
 
 EVERY = "all"
 FROM, TO = "review_from", "review_to"

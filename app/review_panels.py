@@ -16,18 +16,18 @@ from app.figures.performance import (
     learning_figure,
     scores_figure,
 )
-from app.review import CALIBRATORS, STATED
-from app.review_calibration import BRIER, MEASURES, error_sentence
 from app.review_controls import Review, draw_chart, offer_csv
-from app.review_performance import (
+from app.review_tables import compared_table, errors_table, scores_table, sets_table
+from core.review.calibration import BRIER, MEASURES, error_sentence
+from core.review.performance import (
     BASELINES,
     balance_labels,
     follow_learning,
     tabulate_scores,
     tabulate_targets,
 )
-from app.review_sets import count_sets
-from app.review_tables import compared_table, errors_table, scores_table, sets_table
+from core.review.rows import CALIBRATORS, STATED
+from core.review.sets import count_sets
 
 
 def draw_errors(review: Review, source: str) -> None:

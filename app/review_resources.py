@@ -14,7 +14,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import review_calibration, review_performance, review_selective, review_sets
 from app.figures.reliability import (
     calibrators_figure,
     histogram_figure,
@@ -23,13 +22,14 @@ from app.figures.reliability import (
 )
 from app.figures.selective import risk_figure
 from app.figures.sets import sets_figure
-from app.review import ReviewRows, RowFilter, list_reviews, resample_blocks, take_rows
-from app.review_acting import Acting, count_acting
-from app.review_calibration import ThroughTime
 from core.bundle import SHIPPED
 from core.data.store import home_folder
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
+from core.review import calibration, performance, selective, sets
+from core.review.acting import Acting, count_acting
+from core.review.calibration import ThroughTime
+from core.review.rows import ReviewRows, RowFilter, list_reviews, resample_blocks, take_rows
 from core.scores.bootstrap import BlockBootstrap
 
 
@@ -86,7 +86,7 @@ def acting(key: ReviewKey, chosen: RowFilter, source: str) -> Acting:
 def reliability(key: ReviewKey, chosen: RowFilter, source: str, dark: bool) -> go.Figure:
     """Reliability diagram of one confidence."""
     found = stating(key, chosen, source)
-    measured = review_calibration.measure_reliability(found, source, _blocks(key, chosen, found))
+    measured = calibration.measure_reliability(found, source, _blocks(key, chosen, found))
     title = "When it was this sure, how often was it right?"
     return reliability_figure(measured, source, title=title, dark=dark)
 
@@ -101,13 +101,13 @@ def histogram(key: ReviewKey, chosen: RowFilter, source: str) -> go.Figure:
 @st.cache_resource(max_entries=48, show_spinner=False)
 def calibrators(key: ReviewKey, chosen: RowFilter, dark: bool) -> go.Figure:
     """Before, after, and each calibrator."""
-    return calibrators_figure(review_calibration.compare_calibrators(rows(key, chosen)), dark=dark)
+    return calibrators_figure(calibration.compare_calibrators(rows(key, chosen)), dark=dark)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def curves(key: ReviewKey, chosen: RowFilter) -> dict[str, review_selective.Curve]:
+def curves(key: ReviewKey, chosen: RowFilter) -> dict[str, selective.Curve]:
     """Risk-coverage curve of every confidence."""
-    return review_selective.trace_risk(rows(key, chosen))
+    return selective.trace_risk(rows(key, chosen))
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
@@ -119,7 +119,7 @@ def risk(key: ReviewKey, chosen: RowFilter, shown: tuple[str, ...], dark: bool) 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def through_time(key: ReviewKey, chosen: RowFilter, source: str) -> ThroughTime:
     """Calibration of trailing windows."""
-    return review_calibration.follow_calibration(stating(key, chosen, source), source)
+    return calibration.follow_calibration(stating(key, chosen, source), source)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
@@ -129,15 +129,15 @@ def through_time_chart(key: ReviewKey, chosen: RowFilter, source: str, dark: boo
 
 
 @st.cache_resource(max_entries=12, show_spinner="Following the sets")
-def following(key: ReviewKey, task: str, level: float) -> review_sets.FollowingSets:
+def following(key: ReviewKey, task: str, level: float) -> sets.FollowingSets:
     """Sets whose threshold follows the outcomes, of all rows of a task."""
-    return review_sets.follow_outcomes(result(key), task, level)
+    return sets.follow_outcomes(result(key), task, level)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def sets_chart(key: ReviewKey, chosen: RowFilter, level: float, dark: bool) -> go.Figure:
     """Coverage and size of the prediction sets through time."""
-    found = review_sets.follow_sets(rows(key, chosen), following(key, chosen.task, level), level)
+    found = sets.follow_sets(rows(key, chosen), following(key, chosen.task, level), level)
     return sets_figure(found, dark=dark)
 
 
@@ -145,9 +145,7 @@ def sets_chart(key: ReviewKey, chosen: RowFilter, level: float, dark: bool) -> g
 def sets_sentence(key: ReviewKey, chosen: RowFilter, level: float) -> str:
     """What the sets promised and held."""
     found = rows(key, chosen)
-    return review_sets.sets_sentence(
-        found, following(key, chosen.task, level), level, _blocks(key, chosen, found)
-    )
+    return sets.sets_sentence(found, following(key, chosen.task, level), level, _blocks(key, chosen, found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Scoring these rows")
@@ -156,36 +154,36 @@ def scores(key: ReviewKey, chosen: RowFilter) -> dict[str, Any]:
     found = result(key)
     if chosen == RowFilter(chosen.task):
         return found.summary[chosen.task]
-    return review_performance.score_rows(found, chosen)
+    return performance.score_rows(found, chosen)
 
 
 @st.cache_data(max_entries=48, show_spinner="Measuring")
 def errors(key: ReviewKey, chosen: RowFilter, source: str) -> pd.DataFrame:
     """Calibration errors and Brier parts with intervals and floors."""
     found = stating(key, chosen, source)
-    return review_calibration.score_errors(found, source, _blocks(key, chosen, found))
+    return calibration.score_errors(found, source, _blocks(key, chosen, found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Measuring")
 def compared(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """Every confidence by the same measures."""
-    return review_calibration.compare_stated(rows(key, chosen))
+    return calibration.compare_stated(rows(key, chosen))
 
 
 @st.cache_data(max_entries=24, show_spinner="Resampling")
 def areas(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """AURC of every confidence with its interval."""
     found = rows(key, chosen)
-    return review_selective.score_areas(found, _blocks(key, chosen, found))
+    return selective.score_areas(found, _blocks(key, chosen, found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Resampling")
 def left_out(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """What each source adds."""
     found = rows(key, chosen)
-    return review_selective.leave_out(found, result(key).folds, chosen.task, _blocks(key, chosen, found))
+    return selective.leave_out(found, result(key).folds, chosen.task, _blocks(key, chosen, found))
 
 
 def missing_mixes(key: ReviewKey, chosen: RowFilter) -> str | None:
     """Why the learned mix cannot be shown without each source; None where it can."""
-    return review_selective.missing_mixes(rows(key, chosen), result(key).folds, chosen.task)
+    return selective.missing_mixes(rows(key, chosen), result(key).folds, chosen.task)

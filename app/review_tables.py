@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from app.review import STATED, ReviewRows, RowFilter
-from app.review_performance import MODEL, SCORES, verdict
+from core.review.performance import MODEL, SCORES, verdict
+from core.review.rows import STATED, ReviewRows, RowFilter
 
 _SHORT = {
     "ece": "ECE",

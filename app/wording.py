@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.confidence_record import FEWEST, MANY, ConfidenceRecord, Standing
 from app.figures.attention import share_within
 from core.confidence.stated import SET_LEVEL
 from core.prediction import Prediction, TaskPrediction
+from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
 NO_RECORD = "no record yet: run python -m core walk-forward"

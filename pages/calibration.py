@@ -7,11 +7,11 @@ import streamlit as st
 from app import controls, notices, review_controls, review_resources
 from app.figures.reliability import acted_figure
 from app.figures.stated import mark_line
-from app.review_acting import acting_sentence
 from app.review_controls import Review, draw_chart
 from app.review_panels import draw_compared, draw_errors, draw_sets
 from app.review_tables import rolling_share
 from core.confidence.sources import SOURCES
+from core.review.acting import acting_sentence
 
 RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)
 

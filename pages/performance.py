@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from app import notices, review_controls, review_resources
-from app.review import RowFilter
 from app.review_controls import SCORE_FILTERS, Review
 from app.review_panels import draw_confusion, draw_labels_and_learning, draw_scores, draw_targets
-from app.review_performance import SCORES
+from core.review.performance import SCORES
+from core.review.rows import RowFilter
 
 
 def view(review: Review) -> None:

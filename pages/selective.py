@@ -6,9 +6,9 @@ import streamlit as st
 
 from app import controls, notices, review_controls, review_resources
 from app.figures.selective import areas_figure, leave_out_figure
-from app.review import STATED
 from app.review_controls import Review, draw_chart
 from app.review_tables import areas_table, left_out_sentence, left_out_table
+from core.review.rows import STATED
 
 DEFAULT = ["confidence", "raw", "mix", "attention", "ensemble", "similarity", "mc_dropout"]
 

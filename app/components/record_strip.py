@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.components.v2 import component
 
-from app.record import Outcome, record_sentence
 from app.selection import bar_name
 from app.wording import title_of
+from core.review.outcomes import Outcome, record_sentence
 
 _HTML = '<div class="strip"></div>'
 _CSS = """

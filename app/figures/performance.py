@@ -11,8 +11,8 @@ from plotly.colors import sample_colorscale
 
 from app.figures.stated import finish
 from app.figures.theme import GREY, attention_scale, class_color, class_sign, ink, ink_on
-from app.review_performance import MODEL, SCORES
 from core.data.bars import one_column
+from core.review.performance import MODEL, SCORES
 
 
 def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, height: int = 330) -> go.Figure:

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from app.figures.stated import finish, mark_folds, stated_label, stated_line
 from app.figures.theme import GREY, ink
-from app.review_calibration import Reliability, ThroughTime
+from core.review.calibration import Reliability, ThroughTime
 from core.scores.reliability import ReliabilityCurve
 
 RIGHT, WRONG = "#44AA99", "#882255"

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from app.figures.stated import finish, stated_label, stated_line
 from app.figures.theme import GREY, ink
-from app.review_selective import FEWEST, Curve
+from core.review.selective import FEWEST, Curve
 
 
 def risk_figure(

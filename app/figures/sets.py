@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from app.figures.stated import finish, mark_folds
 from app.figures.theme import GREY, ink
-from app.review_sets import FOLLOWED, SetsThroughTime
+from core.review.sets import FOLLOWED, SetsThroughTime
 
 
 def sets_figure(found: SetsThroughTime, *, dark: bool, height: int = 400) -> go.Figure:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.figures.theme import GREY, SOURCE_COLORS, apply_layout, ink
-from app.review import STATED
+from core.review.rows import STATED
 
 # Hues that no class uses; dashes tell them apart without colour.
 _STYLES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.confidence_record import RECORDED, ConfidenceRecord, build_records
-from app.review import RowFilter, resample_blocks, take_rows
 from app.wording import source_record, sureness_record
+from core.review.rows import RowFilter, resample_blocks, take_rows
+from core.review.track_record import RECORDED, ConfidenceRecord, build_records
 from core.scores.bootstrap import BlockBootstrap
 from tests.app.synthetic_review import write_synthetic
 

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from app.components.record_strip import strip_data
-from app.confidence_record import ConfidenceRecord
 from app.figures.theme import SOURCE_COLORS
 from app.panels import task_panel
-from app.record import Outcome, record_sentence
 from app.wording import facts, percent, set_sentence, why_sentence
 from core.prediction import Prediction, StatedClass, TaskPrediction
+from core.review.outcomes import Outcome, record_sentence
+from core.review.track_record import ConfidenceRecord
 from core.scores.bootstrap import BlockBootstrap
 
 

@@ -14,9 +14,9 @@ from app.figures.performance import confusion_figure, folds_figure, learning_fig
 from app.figures.reliability import calibrators_figure, histogram_figure, reliability_figure
 from app.figures.selective import leave_out_figure, risk_figure
 from app.figures.stated import mark_line
-from app.review import REGIMES, STATED, RowFilter, list_reviews, mask_rows, resample_blocks, take_rows
-from app.review_acting import acting_sentence, count_acting
-from app.review_calibration import (
+from app.review_tables import left_out_sentence, rolling_share, scores_table, with_interval
+from core.review.acting import acting_sentence, count_acting
+from core.review.calibration import (
     compare_calibrators,
     compare_stated,
     error_sentence,
@@ -24,7 +24,7 @@ from app.review_calibration import (
     measure_reliability,
     score_errors,
 )
-from app.review_performance import (
+from core.review.performance import (
     MODEL,
     balance_labels,
     follow_learning,
@@ -32,8 +32,8 @@ from app.review_performance import (
     tabulate_scores,
     tabulate_targets,
 )
-from app.review_selective import leave_out, missing_mixes, score_areas, trace_risk
-from app.review_tables import left_out_sentence, rolling_share, scores_table, with_interval
+from core.review.rows import REGIMES, STATED, RowFilter, list_reviews, mask_rows, resample_blocks, take_rows
+from core.review.selective import leave_out, missing_mixes, score_areas, trace_risk
 from tests.app.synthetic_review import write_synthetic
 
 
@@ -303,7 +303,7 @@ def test_an_interval_that_is_missing_is_not_printed() -> None:
 
 def _rows(stated: np.ndarray, right: np.ndarray):
     """Rows of two classes; class 0 is always called, and the confidence is `stated`."""
-    from app.review import ReviewRows
+    from core.review.rows import ReviewRows
 
     n = len(stated)
     probabilities = np.column_stack([np.full(n, 0.6), np.full(n, 0.4)])

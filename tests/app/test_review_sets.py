@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from app.figures.sets import sets_figure
-from app.review import RowFilter, resample_blocks, take_rows
-from app.review_sets import count_sets, follow_outcomes, follow_sets, sets_sentence
 from app.review_tables import sets_table
 from core.confidence.stated import SET_LEVELS
+from core.review.rows import RowFilter, resample_blocks, take_rows
+from core.review.sets import count_sets, follow_outcomes, follow_sets, sets_sentence
 from tests.app.synthetic_review import write_synthetic
 
 

@@ -23,20 +23,20 @@ from app.figures.reliability import (
 )
 from app.figures.selective import risk_figure
 from app.figures.sets import sets_figure
-from app.review import ReviewRows, RowFilter, resample_blocks, take_rows
-from app.review_acting import count_acting
-from app.review_calibration import (
+from app.review_tables import rolling_share
+from core.confidence.sources import SOURCES
+from core.experiments.walk_forward.records import WalkForwardResult
+from core.review.acting import count_acting
+from core.review.calibration import (
     compare_calibrators,
     compare_stated,
     follow_calibration,
     measure_reliability,
     score_errors,
 )
-from app.review_selective import score_areas, trace_risk
-from app.review_sets import follow_outcomes, follow_sets
-from app.review_tables import rolling_share
-from core.confidence.sources import SOURCES
-from core.experiments.walk_forward.records import WalkForwardResult
+from core.review.rows import ReviewRows, RowFilter, resample_blocks, take_rows
+from core.review.selective import score_areas, trace_risk
+from core.review.sets import follow_outcomes, follow_sets
 from tests.app.synthetic_review import fold_records, synthetic_rows
 
 TASK, SOURCE, BLOCK = "direction", "confidence", 10

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.review import RowFilter, mask_rows
 from core.data.bars import one_column
 from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 from core.experiments.walk_forward.summary import summarise
+from core.review.rows import RowFilter, mask_rows
 
 MODEL = "the model"
 RESAMPLES = 400

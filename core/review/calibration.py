@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from app.review import CALIBRATORS, STATED, ReviewRows
+from core.review.rows import CALIBRATORS, STATED, ReviewRows
 from core.scores.bootstrap import BlockBootstrap, Interval
 from core.scores.calibration_error import BINS, perfect_model_ece
 from core.scores.metrics import score_intervals

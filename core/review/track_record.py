@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.review import ReviewRows
 from core.confidence.sources import SOURCES
+from core.review.rows import ReviewRows
 from core.scores.bootstrap import BlockBootstrap
 from core.scores.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.figures.theme import class_sign
-from app.review import ReviewRows
+from core.review.rows import ReviewRows
 from core.scores.bootstrap import BlockBootstrap, Interval, interval
 
 STEPS = 101

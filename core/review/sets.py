@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from app.review import ReviewRows, RowFilter, mask_rows, read_distribution
-from app.review_calibration import POINTS, choose_window, fold_borders
 from core.confidence.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
 from core.data.timeframe import duration
 from core.experiments.walk_forward.records import WalkForwardResult
+from core.review.calibration import POINTS, choose_window, fold_borders
+from core.review.rows import ReviewRows, RowFilter, mask_rows, read_distribution
 from core.scores.bootstrap import BlockBootstrap, mean_interval
 
 FOLLOWED = 500

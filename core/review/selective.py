@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from app.review import STATED, ReviewRows
 from core.confidence.calibrators import LearnedMix
 from core.confidence.sources import RAW_WEIGHTS, SOURCES
 from core.experiments.walk_forward.records import FoldRecord
+from core.review.rows import STATED, ReviewRows
 from core.scores.bootstrap import BlockBootstrap, interval
 from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
 

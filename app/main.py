@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import controls, notices, resources
+from app.shell import cached, controls, notices
 from app.strip import draw_strip
 from core.data.store import SeriesSummary
 
@@ -62,7 +62,7 @@ def main() -> None:
     """Draw navigation, strip and the chosen page."""
     st.set_page_config(page_title="Lookback", page_icon=str(LOGO), layout="wide")
     st.logo(str(LOGO), size="large")
-    resources.settle_memory()
+    cached.settle_memory()
     pages = {
         spec.name: st.Page(
             ROOT / "pages" / f"{spec.name}.py", title=spec.title, icon=spec.icon, help=spec.about,
@@ -75,7 +75,7 @@ def main() -> None:
     if spec.name != "live":
         controls.stop_replay()
     with notices.guard():
-        series = resources.series()
+        series = cached.series()
         if _prepare(series, spec, None if spec.name == "live" else pages["live"]):
             page.run()
 
@@ -86,7 +86,7 @@ def _prepare(series: list[SeriesSummary], spec: PageSpec, live_page) -> bool:
         if spec.needs_bars:
             notices.show_empty_store()
         return not spec.needs_bars
-    models = resources.models()
+    models = cached.models()
     ready = False
     with notices.guard():
         controls.read_url(series)

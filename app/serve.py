@@ -14,16 +14,16 @@ import streamlit as st
 
 HEAVY = (
     "plotly.graph_objects",
-    "app.live_resources",
-    "app.review_controls",
-    "app.upload",
-    "app.attended_bars",
-    "app.attention_comparison",
-    "app.head_summaries",
-    "app.attribution_choices",
-    "app.what_if_editors",
-    "app.what_if_result",
-    "app.similar",
+    "app.live.cached",
+    "app.review.choices",
+    "app.data.upload",
+    "app.attention.panels",
+    "app.attention.comparison",
+    "app.attention.panels",
+    "app.attribution.choices",
+    "app.what_if.editors",
+    "app.what_if.panels",
+    "app.similar.panels",
     "app.strip",
 )
 """What the pages import, beginning with the slowest."""

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import controls, report_download, resources
 from app.components.copy_link import copy_link
-from app.feed import Feed, feed_sentence, judge_feed
-from app.selection import bar_time, open_name
-from app.wording import bar_text
+from app.report import download as report_download
+from app.shell import cached, controls
+from app.shell.selection import bar_time, open_name
+from app.words.predictions import bar_text
 from core.bundle import ModelEntry
+from core.data.freshness import Feed, judge_feed
 from core.data.store import SeriesSummary
-from core.data.timeframe import duration
 from core.errors import InputError
+from core.timeframe import duration
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0)
 FEED_SECONDS = 15.0
@@ -69,7 +70,7 @@ def _judge_feed(at: controls.Moment) -> Feed | None:
     """State of the feed while the newest bar is followed; whoever looks at an older bar waits for nothing."""
     if controls.selection().bar is not None or controls.replaying():
         return None
-    due = resources.next_due(at.key, at.bar)
+    due = cached.next_due(at.key, at.bar)
     return judge_feed(due, at.key.timeframe, cast(pd.Timestamp, pd.Timestamp.now("UTC")))
 
 
@@ -151,7 +152,7 @@ def _draw_model(models: list[ModelEntry], note: str | None) -> None:
             st.markdown(":red[●] **no model yet**", help="Train one: python -m core train")
             return
         try:
-            entry = resources.find_entry(controls.selection().model)
+            entry = cached.find_entry(controls.selection().model)
         except InputError as error:
             st.markdown(":red[●] **model not found**", help=str(error))
             return
@@ -173,7 +174,7 @@ def _draw_model(models: list[ModelEntry], note: str | None) -> None:
 
 def _change_instrument() -> None:
     instrument = st.session_state["strip_instrument"]
-    frames = sorted((s.timeframe for s in resources.series() if s.instrument == instrument), key=duration)
+    frames = sorted((s.timeframe for s in cached.series() if s.instrument == instrument), key=duration)
     timeframe = controls.selection().timeframe if controls.selection().timeframe in frames else frames[0]
     _change_series(instrument, timeframe)
 
@@ -184,7 +185,7 @@ def _change_timeframe() -> None:
 
 def _change_series(instrument: str, timeframe: str) -> None:
     """Keep the bar where the other series has it, else follow its latest."""
-    entry = next(s for s in resources.series() if (s.instrument, s.timeframe) == (instrument, timeframe))
+    entry = next(s for s in cached.series() if (s.instrument, s.timeframe) == (instrument, timeframe))
     bar = controls.selection().bar
     held = bar is not None and entry.first <= bar_time(bar) <= entry.last
     controls.change(instrument=instrument, timeframe=timeframe, bar=bar if held else None)
@@ -226,3 +227,20 @@ def _start_replay(live_page: Any) -> None:
 
 def _moment_of(opened: np.datetime64) -> datetime:
     return cast(datetime, pd.Timestamp(opened).to_pydatetime()).replace(tzinfo=UTC)
+
+
+def feed_sentence(feed: Feed, newest: str) -> str:
+    """What the strip says of it; empty when fresh. `newest` names the newest stored bar."""
+    if feed.state == "history":
+        return f"stored history, ends {newest}"
+    if feed.state == "late":
+        return f"Feed is late: newest bar {newest}, the next should have closed {age_text(feed.overdue)} ago"
+    return ""
+
+
+def age_text(age: pd.Timedelta) -> str:
+    """A time span in its largest sensible unit: '3 days', '5 h', '12 min'."""
+    minutes = int(age.total_seconds() // 60)
+    if minutes >= 2 * 1440:
+        return f"{minutes // 1440} days"
+    return f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min"

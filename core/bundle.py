@@ -20,9 +20,9 @@ from core import __version__
 from core.confidence.similarity import DistanceReference, TrainingReference
 from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
+from core.data.labels.assign import SeriesThresholds
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders
-from core.data.targets import SeriesThresholds
 from core.errors import BundleError, InputError
 from core.models.transformer import MarketTransformer
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from core.data.timeframe import DURATIONS
 from core.errors import ConfigError
+from core.timeframe import DURATIONS
 
 DEFAULT_PATH = Path(__file__).resolve().parents[1] / "assets" / "default.yaml"
 

@@ -14,17 +14,16 @@ from core.bundle import Bundle
 from core.confidence.similarity import window_statistics
 from core.confidence.sources import SOURCES, ConfidenceSources, estimate_sources
 from core.config import TaskConfig
-from core.data.assembly import series_key
 from core.data.dataset import LabelledSeries, prepare_frozen
-from core.data.features import CAUSAL_WARMUP
-from core.data.live_window import prepare_window
+from core.data.features.table import CAUSAL_WARMUP
+from core.data.inputs import prepare_window, series_key
+from core.data.labels.assign import SeriesThresholds
 from core.data.store import BarStore
-from core.data.targets import SeriesThresholds
-from core.data.timeframe import known_at
 from core.errors import WindowError
 from core.models.heads import HeadOutput
 from core.models.trace import trace
 from core.prediction import AttentionWindow, ModelWindow, Prediction, StatedClass, TaskPrediction
+from core.timeframe import known_at
 
 BATCH = 32
 

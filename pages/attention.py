@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import controls, notices, resources
-from app.attended_bars import chosen_task, draw_attended
-from app.attention_comparison import draw_comparison
-from app.attention_routing import draw_routing
+from app.attention import cached as attention_cached
+from app.attention.comparison import draw_comparison
+from app.attention.panels import draw_attended, draw_heads, draw_routing
 from app.components.attention_maps import attention_maps, picked_map
-from app.head_summaries import draw_heads
+from app.shell import cached, controls, notices
+from app.shell.choosers import chosen_task
 
 MAPS = "attention_maps"
 
@@ -19,7 +19,7 @@ def view() -> None:
     with notices.guard():
         at, model = controls.moment(), controls.model_key()
         draw_routing(model, chosen_task(model))
-        seen = resources.attention(model, at.key, at.bar)
+        seen = attention_cached.attention(model, at.key, at.bar)
         layer, head = controls.chosen_map(*seen.weights.shape[:2])
         query = controls.looking_bar(seen.ts)
         overview, detail = st.columns([0.6, 0.4], gap="medium")
@@ -27,7 +27,9 @@ def view() -> None:
             draw_overview(model, at, layer, head)
         with detail:
             draw_map_choice(*seen.weights.shape[:2])
-            figure = resources.map_detail(model, at.key, at.bar, layer, head, query, controls.is_dark())
+            figure = attention_cached.map_detail(
+                model, at.key, at.bar, layer, head, query, controls.is_dark()
+            )
             st.plotly_chart(figure, key="map", config=controls.figure_config(f"attention_L{layer}"))
         draw_attended(model, at, head, query)
         draw_heads(model, at, seen, query)
@@ -36,14 +38,14 @@ def view() -> None:
         controls.write_url()
 
 
-def draw_overview(model: resources.ModelKey, at: controls.Moment, layer: int, head: int | None) -> None:
+def draw_overview(model: cached.ModelKey, at: controls.Moment, layer: int, head: int | None) -> None:
     """All maps, small."""
     st.markdown(
         "**Every head's map: click one to open it**",
         help="Rows of a map are bars that look, columns the bars looked at, oldest at the top left. "
         "Each map has its own scale. Hatched: what the layer may not see.",
     )
-    maps = resources.overview(model, at.key, at.bar)
+    maps = attention_cached.overview(model, at.key, at.bar)
     attention_maps(maps, layer=layer, head=head, key=MAPS, on_pick=open_map)
 
 

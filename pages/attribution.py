@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import attribution_resources, controls, notices
-from app.attribution_choices import choose_ask, stop_others
-from app.attribution_depth import draw_depth
-from app.attribution_importance import draw_importance
-from app.attribution_resources import Ask
-from app.attribution_trust import draw_curves, draw_method, draw_trust
-from app.attribution_words import cause_sentence, legend_sentence
+from app.attribution import cached as attribution_cached
+from app.attribution.cached import Ask
+from app.attribution.choices import choose_ask, stop_others
+from app.attribution.importance import draw_importance
+from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust
+from app.attribution.words import cause_sentence, legend_sentence
 from app.figures.theme import time_labels
+from app.shell import controls, notices
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 
@@ -36,7 +36,7 @@ def draw_moment(ask: Ask) -> None:
     """The map as soon as it is there, then its check; what belongs together stays together."""
     stop_others(ask)
     words = st.empty()
-    attribution = attribution_resources.await_attribution(ask)
+    attribution = attribution_cached.await_attribution(ask)
     if attribution is None:
         return
     words.markdown(
@@ -44,13 +44,13 @@ def draw_moment(ask: Ask) -> None:
             ask.method, ask.target, block=ask.block, grouped=ask.rows == "source", dark=controls.is_dark()
         )
     )
-    figure = attribution_resources.figure(ask, controls.palette(), controls.is_dark(), attribution)
+    figure = attribution_cached.figure(ask, controls.palette(), controls.is_dark(), attribution)
     st.plotly_chart(
         figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),
         alt=f"What spoke for {ask.target}: bars by features",
     )  # fmt: skip
     causes, trust = st.container(), st.container()
-    check = attribution_resources.await_check(ask, attribution)
+    check = attribution_cached.await_check(ask, attribution)
     with causes:
         draw_causes(ask, attribution, check)
     with trust:
@@ -71,7 +71,7 @@ def draw_causes(ask: Ask, attribution: Attribution, check: Check | None) -> None
     if check is None:
         st.caption("As soon as each of them has been taken away once.")
         return
-    window = attribution_resources.moment(ask.model, ask.series, ask.bar).window
+    window = attribution_cached.moment(ask.model, ask.series, ask.bar).window
     labels = time_labels(window.ts, window.timeframe)
     sentences = [cause_sentence(cause, labels, attribution) for cause in check.causes]
     st.markdown("\n".join(f"{i}. {sentence}" for i, sentence in enumerate(sentences, start=1)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import controls, notices, review_controls, review_resources
-from app.figures.reliability import acted_figure
-from app.figures.stated import mark_line
-from app.review_controls import Review, draw_chart
-from app.review_panels import draw_compared, draw_errors, draw_sets
-from app.review_tables import rolling_share
+from app.figures.reliability import acted_figure, mark_line
+from app.review import cached as review_cached
+from app.review import choices as review_choices
+from app.review.choices import Review
+from app.review.panels import draw_compared, draw_errors, draw_sets
+from app.review.words import rolling_share
+from app.shell import controls, notices
+from app.shell.choosers import draw_chart
 from core.confidence.sources import SOURCES
 from core.review.acting import acting_sentence
 
@@ -21,8 +23,8 @@ def view(review: Review, source: str) -> None:
     key, chosen, dark = review.key, review.chosen, controls.is_dark()
     slider, sentence = st.columns([0.3, 0.7], gap="large", vertical_alignment="center")
     with slider:
-        percent = review_controls.choose_line()
-    acting = review_resources.acting(key, chosen, source)
+        percent = review_choices.choose_line()
+    acting = review_cached.acting(key, chosen, source)
     with sentence:
         st.markdown(
             acting_sentence(acting, percent),
@@ -32,27 +34,25 @@ def view(review: Review, source: str) -> None:
     left, right = st.columns(2, gap="medium")
     line = percent / 100
     with left:
-        draw_chart(
-            mark_line(review_resources.reliability(key, chosen, source, dark), line, dark), "reliability"
-        )
-        draw_chart(mark_line(review_resources.calibrators(key, chosen, dark), line, dark), "calibrators")
+        draw_chart(mark_line(review_cached.reliability(key, chosen, source, dark), line, dark), "reliability")
+        draw_chart(mark_line(review_cached.calibrators(key, chosen, dark), line, dark), "calibrators")
     with right:
-        draw_chart(mark_line(review_resources.histogram(key, chosen, source), line, dark), "histogram")
+        draw_chart(mark_line(review_cached.histogram(key, chosen, source), line, dark), "histogram")
         share = acting.calls[:, percent].sum() / acting.total
         shown = tuple(dict.fromkeys((source, *RISKS)))
-        draw_chart(mark_line(review_resources.risk(key, chosen, shown, dark), share, dark), "risk_coverage")
-    found = review_resources.through_time(key, chosen, source)
-    rows = review_resources.stating(key, chosen, source)
+        draw_chart(mark_line(review_cached.risk(key, chosen, shown, dark), share, dark), "risk_coverage")
+    found = review_cached.through_time(key, chosen, source)
+    rows = review_cached.stating(key, chosen, source)
     acted = rolling_share(rows.stated[source] >= line, rows.correct, found.rolling.last, found.window)
     draw_chart(acted_figure(found.rolling.time, acted, line=line, dark=dark), "acted")
 
 
 with notices.guard():
-    review = review_controls.choose_rows()
-    source = review_controls.choose_source(review) if review else None
+    review = review_choices.choose_rows()
+    source = review_choices.choose_source(review) if review else None
     if review and source:
         st.fragment(view)(review, source)
-        chart = review_resources.through_time_chart(review.key, review.chosen, source, controls.is_dark())
+        chart = review_cached.through_time_chart(review.key, review.chosen, source, controls.is_dark())
         draw_chart(chart, "through_time")
         st.fragment(draw_sets)(review)
         one, other = st.columns(2, gap="large")

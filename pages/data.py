@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import notices, resources, upload
+from app.data import upload
+from app.shell import cached, notices
 
 VERDICTS = {"dropped": "left out", "repaired": "repaired", "flagged": "kept, look at it"}
 
 
 def draw_series() -> None:
     """Every stored series with its span and number of bars."""
-    held = resources.series()
+    held = cached.series()
     if not held:
         notices.show_empty_store()
         return
@@ -40,7 +41,7 @@ def draw_findings() -> None:
         "**What the quality gate found**",
         help="Every file is checked on its way in. Nothing is left out or changed without a line here.",
     )
-    found = resources.findings()
+    found = cached.findings()
     if found.empty:
         st.caption("Nothing was wrong with the stored bars, or none have been ingested yet.")
         return

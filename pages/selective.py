@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import controls, notices, review_controls, review_resources
 from app.figures.selective import areas_figure, leave_out_figure
-from app.review_controls import Review, draw_chart
-from app.review_tables import areas_table, left_out_sentence, left_out_table
+from app.review import cached as review_cached
+from app.review import choices as review_choices
+from app.review.choices import Review
+from app.review.words import areas_table, left_out_sentence, left_out_table
+from app.shell import choosers, controls, notices
+from app.shell.choosers import draw_chart
 from core.review.rows import STATED
 
 DEFAULT = ["confidence", "raw", "mix", "attention", "ensemble", "similarity", "mc_dropout"]
@@ -28,9 +31,9 @@ def view(review: Review) -> None:
             "every right prediction first, the dashed one a random order.",
         )
         draw_chart(
-            review_resources.risk(review.key, review.chosen, tuple(shown or ["confidence"]), dark), "risk"
+            review_cached.risk(review.key, review.chosen, tuple(shown or ["confidence"]), dark), "risk"
         )
-    areas = review_resources.areas(review.key, review.chosen)
+    areas = review_cached.areas(review.key, review.chosen)
     with right:
         st.markdown(
             "**Which of them knows when it is right**",
@@ -39,18 +42,18 @@ def view(review: Review) -> None:
         )
         draw_chart(areas_figure(areas, dark=dark), "areas")
     st.dataframe(areas_table(areas), hide_index=True, height="content", alt="Areas under the curves")
-    review_controls.offer_csv(areas, f"selective_{review.chosen.task}")
+    choosers.offer_csv(areas, f"selective_{review.chosen.task}")
 
 
 def draw_left_out(review: Review) -> None:
     """What each source adds when it is left out."""
-    table = review_resources.left_out(review.key, review.chosen)
+    table = review_cached.left_out(review.key, review.chosen)
     st.markdown(
         left_out_sentence(table),
         help="Paired block-bootstrap on the same rows. Sum: the other three weights scaled back to 1. "
         "Learned mix: fitted again without the source, on the bars each fold held back.",
     )
-    missing = review_resources.missing_mixes(review.key, review.chosen)
+    missing = review_cached.missing_mixes(review.key, review.chosen)
     if missing:
         st.caption(missing)
     left, right = st.columns([0.46, 0.54], gap="medium", vertical_alignment="center")
@@ -58,11 +61,11 @@ def draw_left_out(review: Review) -> None:
         draw_chart(leave_out_figure(table, dark=controls.is_dark()), "left_out")
     with right:
         st.dataframe(left_out_table(table), hide_index=True, height="content", alt="What each source adds")
-        review_controls.offer_csv(table, f"sources_left_out_{review.chosen.task}")
+        choosers.offer_csv(table, f"sources_left_out_{review.chosen.task}")
 
 
 with notices.guard():
-    review = review_controls.choose_rows()
+    review = review_choices.choose_rows()
     if review:
         st.fragment(view)(review)
         draw_left_out(review)

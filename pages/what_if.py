@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import controls, notices, resources, what_if_editors, what_if_resources, what_if_result, wording
+from app.shell import cached, controls, notices
+from app.what_if import cached as what_if_cached
+from app.what_if import editors as what_if_editors
+from app.what_if import panels as what_if_panels
+from app.words import predictions as prediction_words
 
 BARS, FEATURES, FLIP = "Edit bars", "Edit features", "Smallest change that flips the call"
 
@@ -20,26 +24,26 @@ def view() -> None:
             if mode == BARS:
                 cells = what_if_editors.edit_bars(model, at)
                 if cells:
-                    edited = what_if_resources.bars_moment(model, at.key, at.bar, cells)
+                    edited = what_if_cached.bars_moment(model, at.key, at.bar, cells)
             elif mode == FEATURES:
                 edited = what_if_editors.edit_features(model, at)
             else:
                 edited = what_if_editors.search_flip(model, at, task)
             refused = False
         with result:
-            what_if_result.draw_comparison(model, at, edited, refused=refused)
+            what_if_panels.draw_comparison(model, at, edited, refused=refused)
         if edited is not None:
             if mode == BARS:
-                what_if_result.draw_bars(model, at, cells)
+                what_if_panels.draw_bars(model, at, cells)
             else:
-                what_if_result.draw_courses(model, at, edited)
-            what_if_result.draw_explanation(model, at, task, edited)
+                what_if_panels.draw_courses(model, at, edited)
+            what_if_panels.draw_explanation(model, at, task, edited)
         controls.write_url()
 
 
-def choose_mode(model: resources.ModelKey) -> tuple[str, str]:
+def choose_mode(model: cached.ModelKey) -> tuple[str, str]:
     """What is changed, and whose call is to flip and to be explained."""
-    tasks = [task.name for task in resources.predictor(model).bundle.config.tasks]
+    tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
     chosen = controls.selection().task
     st.session_state["what_if_task"] = chosen if chosen in tasks else tasks[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -49,7 +53,7 @@ def choose_mode(model: resources.ModelKey) -> tuple[str, str]:
         )  # fmt: skip
         st.segmented_control(
             "Call to flip and to explain", tasks, key="what_if_task", required=True,
-            format_func=wording.title_of,
+            format_func=prediction_words.title_of,
             on_change=lambda: controls.change(task=st.session_state["what_if_task"]),
         )  # fmt: skip
     return mode or BARS, st.session_state["what_if_task"]

@@ -18,7 +18,7 @@ from streamlit.components.v2 import component
 
 from app.figures.attention import encode_rows
 from app.figures.theme import CANDLES, Palette, attention_stops, price_format, time_labels
-from app.selection import open_name
+from app.shell.selection import open_name
 
 _FOLDER = Path(__file__).parent
 _HTML = """

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.components.v2 import component
 
-from app.selection import bar_name
-from app.wording import title_of
+from app.shell.selection import bar_name
+from app.words.predictions import title_of
 from core.review.outcomes import Outcome, record_sentence
 
 _HTML = '<div class="strip"></div>'

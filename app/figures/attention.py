@@ -7,8 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from app.figures.theme import apply_layout, attention_scale, category_axis, ink, time_labels
+from app.figures.candles import add_candles
+from app.figures.theme import (
+    GREY,
+    INDIGO,
+    Palette,
+    apply_layout,
+    attention_scale,
+    category_axis,
+    ink,
+    time_labels,
+)
+from core.explain.attention import age_groups, group_by_age
 
 MASKED = 0
 """Byte that stands for a cell the layer may not see."""
@@ -159,4 +171,132 @@ def map_figure(
         title_text="bar that looks",
         title_standoff=4,
     )
+    return figure
+
+
+_CANDLES, _BAND, _ROOM = 220, 34, 90
+
+
+def attention_bands_figure(
+    bars: pd.DataFrame,
+    weights: np.ndarray,
+    windows: Sequence[int | None],
+    *,
+    title: str,
+    palette: Palette = "lookback",
+    dark: bool = False,
+) -> go.Figure:
+    """Candles above one band a layer, on one axis of bars.
+
+    Parameters
+    ----------
+    bars
+        The window's bars as `core.data.store` returns them, T rows.
+    weights
+        What the last bar attends in each layer, mean over heads, (L, T), in [0, 1].
+    windows
+        Bars a query may see per layer; None is all. What lies outside is left blank.
+
+    Returns
+    -------
+    go.Figure
+        Each band is coloured by its own strongest weight; hover shows the share.
+
+    Raises
+    ------
+    ValueError
+        If bars and weights differ in length.
+    """
+    layers, length = weights.shape
+    if len(bars) != length or len(windows) != layers:
+        raise ValueError(f"{len(bars)} bars and {len(windows)} windows, attention has {weights.shape}")
+    seen = np.stack([visible_cells(length, window)[-1] for window in windows])
+    shares = np.where(seen, weights, np.nan).astype(np.float32)
+    strongest = np.nanmax(shares, axis=1, keepdims=True)
+    names = [layer_label(i + 1, window, length) for i, window in enumerate(windows)]
+    labels = time_labels(bars["ts"], bars["timeframe"].iloc[0])
+    heights = [_CANDLES, _BAND * layers]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=heights)
+    add_candles(figure, bars, palette=palette, dark=dark, row=1)
+    figure.add_trace(
+        go.Heatmap(
+            z=shares / np.where(strongest > 0, strongest, 1), x=labels, y=names, customdata=shares,
+            zmin=0, zmax=1, ygap=3, colorscale=attention_scale(dark),
+            hovertemplate="%{y}<br>%{customdata:.1%} of its attention<extra></extra>",
+            colorbar={
+                "title": {"text": "of the layer's strongest", "side": "right", "font": {"size": 11}},
+                "tickvals": [0, 0.5, 1], "ticktext": ["0", "half", "strongest"], "thickness": 10,
+                "lenmode": "pixels", "len": heights[1], "y": 0, "yanchor": "bottom",
+            },
+        ),
+        row=2, col=1,
+    )  # fmt: skip
+    apply_layout(figure, title, sum(heights) + _ROOM)
+    figure.update_xaxes(**category_axis(length), rangeslider_visible=False)
+    figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=2, col=1)
+    figure.update_yaxes(side="left", row=1, col=1)
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=2, col=1)
+    return figure
+
+
+def comparison_figure(
+    difference: np.ndarray,
+    distance: np.ndarray,
+    windows: Sequence[int | None],
+    *,
+    title: str,
+    height: int = 340,
+) -> go.Figure:
+    """One panel a layer: heads (rows) by age (columns), the second moment's attention minus the first's.
+
+    Parameters
+    ----------
+    difference
+        Shape (L, H, T) by age in bars, as `core.explain.attention.compare_moments` gives it.
+    distance
+        Total variation distance per head between age groups, (L, H), printed beside the head's name.
+
+    Returns
+    -------
+    go.Figure
+        Cells in percentage points with their sign; the first row is the mean of the heads.
+    """
+    layers, heads, length = difference.shape
+    groups = [f"{first}" if first == last else f"{first}-{last}" for first, last in age_groups(length)]
+    points = 100 * group_by_age(np.concatenate([difference.mean(1, keepdims=True), difference], axis=1))
+    limit = max(float(np.abs(points).max()), 1.0)
+    figure = make_subplots(
+        rows=1,
+        cols=layers,
+        horizontal_spacing=0.085,
+        subplot_titles=[layer_label(i + 1, window, length) for i, window in enumerate(windows)],
+    )
+    for layer in range(layers):
+        shares = [float(distance[layer].mean()), *map(float, distance[layer])]
+        names = ["mean", *(f"head {head + 1}" for head in range(heads))]
+        labels = [f"{name} · {100 * share:.0f}%" for name, share in zip(names, shares, strict=True)]
+        cells = points[layer]
+        figure.add_trace(
+            go.Heatmap(
+                z=cells,
+                x=groups,
+                y=labels,
+                text=np.where(np.abs(cells) < 0.5, "", np.char.mod("%+.0f", cells)),
+                texttemplate="%{text}",
+                colorscale=[[0, GREY], [0.5, "rgba(128,128,128,0)"], [1, INDIGO]],
+                zmin=-limit,
+                zmax=limit,
+                showscale=False,
+                xgap=1,
+                ygap=1,
+                hovertemplate="%{y} elsewhere<br>%{x} bars back<br>%{z:+.1f} points<extra></extra>",
+            ),
+            row=1,
+            col=layer + 1,
+        )
+    apply_layout(figure, title, height)
+    figure.update_layout(margin={"t": 64}, hovermode="closest")
+    figure.update_annotations(font_size=12)
+    figure.update_xaxes(type="category", tickangle=-45, title_text="bars back", title_standoff=4)
+    figure.update_yaxes(autorange="reversed", automargin=True)
     return figure

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from app.figures.stated import finish
+from app.figures.reliability import finish
 from app.figures.theme import GREY, attention_scale, class_color, class_sign, ink, ink_on
 from core.data.bars import one_column
 from core.review.performance import MODEL, SCORES

@@ -11,7 +11,6 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.feature_words import feature_words
 from app.figures.theme import (
     BLUE,
     CANDLES,
@@ -26,6 +25,7 @@ from app.figures.theme import (
     price_format,
     time_labels,
 )
+from app.words.features import feature_words
 
 _EDITED = "rgba(106,91,208,0.18)"
 AS_IT_WAS, EDITED = "as it was", "edited"
@@ -144,7 +144,7 @@ def feature_courses(
     Parameters
     ----------
     before, after
-        In the features' own units (`core.data.features`), (T, F).
+        In the features' own units (`core.data.features.table`), (T, F).
     names
         Of the F features; the `MOST_FEATURES` that changed most are drawn.
     """

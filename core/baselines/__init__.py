@@ -1,0 +1,4 @@
+"""Forecasters a model must beat.
+
+Files: har, measures, simple, trees.
+"""

@@ -17,11 +17,11 @@ from sklearn.linear_model import LinearRegression
 from core.baselines.measures import SeriesMeasures
 from core.baselines.simple import NO_LABEL, BaselineRows
 from core.config import TaskConfig
-from core.data.targets import LABEL_CLASSES
-from core.data.timeframe import duration
+from core.data.labels.assign import LABEL_CLASSES
 from core.data.volatility import log_volatility, trailing_mean
 from core.data.windows import LastBarWindows
 from core.scores.metrics import log_losses
+from core.timeframe import duration
 
 # A normal tail gives 0 to outcomes that markets produce all the same.
 _LEAST_PROBABILITY = 1e-4

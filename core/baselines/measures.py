@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.config import Config, TaskConfig
-from core.data.assembly import BarsBySeries, label_columns
 from core.data.bars import adjust_prices
 from core.data.dataset import PreparedData
+from core.data.inputs import BarsBySeries, label_columns
+from core.data.labels.assign import LABEL_CLASSES, assign_labels, fit_thresholds, persistence_labels
+from core.data.labels.measure import TargetQuantities, measure_targets
 from core.data.segments import bars_in_train
-from core.data.target_quantities import TargetQuantities, measure_targets
-from core.data.targets import LABEL_CLASSES, assign_labels, fit_thresholds, persistence_labels
 from core.data.volatility import garman_klass_variance, log_returns
 
 

@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from core.data.timeframe import duration
 from core.errors import BarsError
+from core.timeframe import duration
 
 OHLCV = ("open", "high", "low", "close", "volume")
 KEY = ("instrument", "timeframe", "ts")
@@ -24,7 +24,7 @@ _ORIGIN = np.datetime64("1970-01-05", "us")
 def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
     """Bring a frame into the form of a bars frame, or refuse it.
 
-    Values are not judged here (that is `core.data.quality`); columns, types and time zone are.
+    Values are not judged here (that is `core.data.ingest.quality`); columns, types and time zone are.
 
     Returns
     -------
@@ -143,3 +143,18 @@ def resample_bars(bars: pd.DataFrame, target: str) -> pd.DataFrame:
             **{name: table[name].to_numpy() for name in (*OHLCV, *extras)},
         }
     ).astype({"instrument": "str", "timeframe": "str"})
+
+
+PRICES = ["open", "high", "low", "close"]
+
+
+def quoted_prices(traded: pd.DataFrame, anchor: int = -1) -> pd.DataFrame:
+    """Bars adjusted for splits and dividends where data allow, scaled to the price bar `anchor` traded at.
+
+    Parameters
+    ----------
+    traded
+        One series as `core.data.store` returns it, ascending, at least one row.
+    """
+    bars = adjust_prices(traded)
+    return bars.assign(**(bars[PRICES] * (traded["close"].iloc[anchor] / bars["close"].iloc[anchor])))

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from core.data.timeframe import duration
+from core.timeframe import duration
 
 MEMORY = 8  # trading weeks looked back on
 _LEAST = 2  # trading weeks needed before anything is expected

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from core.config import Config
-from core.data.assembly import (
+from core.data.bars import adjust_prices
+from core.data.features.table import MISSING_SHARE, feature_table, measure_peer, peer_feature_table
+from core.data.inputs import (
     BarsBySeries,
     check_tasks,
     feature_names,
@@ -23,18 +25,16 @@ from core.data.assembly import (
     series_key,
     without_labels,
 )
-from core.data.bars import adjust_prices
-from core.data.features import MISSING_SHARE, feature_table, measure_peer, peer_feature_table
-from core.data.scaling import FeatureScaler
-from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
-from core.data.target_quantities import TargetQuantities, measure_targets
-from core.data.targets import (
+from core.data.labels.assign import (
     SeriesThresholds,
     assign_labels,
     fit_thresholds,
     persistence_labels,
     training_rows,
 )
+from core.data.labels.measure import TargetQuantities, measure_targets
+from core.data.scaling import FeatureScaler
+from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from core.config import SplitConfig
-from core.data.timeframe import duration
 from core.errors import ConfigError
+from core.timeframe import duration
 
 TRAIN, CALIBRATE, TEST, NO_SEGMENT = 0, 1, 2, -1
 

@@ -36,8 +36,8 @@ from core.data.partitions import (
     series_folder,
     series_folders,
 )
-from core.data.timeframe import duration
 from core.errors import BarsError
+from core.timeframe import duration
 
 _FINDING_KEY = ["instrument", "timeframe", "source", "check", "verdict"]
 

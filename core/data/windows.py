@@ -13,9 +13,9 @@ import torch
 from torch.utils.data import Dataset
 
 from core.config import Config
-from core.data.assembly import misses_too_much
 from core.data.dataset import LabelledSeries, PreparedData
-from core.data.target_quantities import MISSING
+from core.data.inputs import misses_too_much
+from core.data.labels.measure import MISSING
 
 Item = dict[str, Any]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.features import feature_groups
+from core.data.features.table import feature_groups
 from core.errors import InputError
-from core.explain.baselines import Baseline
 from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, check_window, evaluate
-from core.explain.methods import METHODS
-from core.explain.players import Settings
+from core.explain.methods.registry import METHODS
+from core.explain.methods.settings import Settings
+from core.explain.references import Baseline
 
 SMALLEST_DIFFERENCE = 0.01
 """Log-odds: completeness errors are relative to at least this much, since nothing has no parts to compare."""
@@ -111,13 +111,13 @@ def attribute(
     window
         Shape (T, N), the model's own input.
     baseline
-        From `core.explain.baselines`.
+        From `core.explain.references`.
     feature_names
         N names.
     method
         A key of `METHODS`.
     groups
-        Source group of each feature by name; by default those of `core.data.features`.
+        Source group of each feature by name; by default those of `core.data.features.table`.
     progress, cancelled
         Called at every batch of windows.
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.errors import InputError
 from core.explain.attribution import Attribution
-from core.explain.baselines import Baseline
 from core.explain.margin import Margin, check_window, evaluate, probability
+from core.explain.references import Baseline
 
 BLOCK = 10
 """Bars of one feature taken together as one cause: a course of prices speaks over days, not over one bar."""

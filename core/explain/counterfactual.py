@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
-from core.explain.gradients import slopes
 from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, check_window, evaluate
+from core.explain.methods.gradients import slopes
 
 _LOWEST, _HIGHEST = 0.0, 100.0
 _OVERSHOOT = 1.02

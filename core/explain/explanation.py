@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from core.data.timeframe import known_at
 from core.errors import InputError
 from core.explain.attribution import Attribution, attribute
-from core.explain.baselines import BASELINES
+from core.explain.cache import ExplanationCache
 from core.explain.causes import Cause, find_causes
-from core.explain.explanation_cache import ExplanationCache
 from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
 from core.explain.margin import Cancelled, Progress
-from core.explain.methods import METHODS
+from core.explain.methods.registry import METHODS, recommend
+from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
-from core.explain.players import Settings
-from core.explain.recommendation import recommend
+from core.explain.references import BASELINES
+from core.timeframe import known_at
 
 CHECK_STEPS = 12
 CHECK_ORDERS = 2
@@ -131,7 +130,7 @@ def pose_question(
     settings: Settings | None = None,
 ) -> Question:
     """A question that can be answered; what is None becomes the class called, the method and baseline that
-    find planted causes best (`core.explain.recommendation`), and the usual settings.
+    find planted causes best (`core.explain.methods.registry`), and the usual settings.
 
     Parameters
     ----------

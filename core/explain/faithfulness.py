@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from core.errors import InputError
-from core.explain.baselines import Baseline
 from core.explain.margin import (
     Cancelled,
     Margin,
@@ -21,6 +20,7 @@ from core.explain.margin import (
     evaluate,
     probability,
 )
+from core.explain.references import Baseline
 
 Unit = Literal["cell", "bar"]
 STEPS = 20

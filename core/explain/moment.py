@@ -12,11 +12,11 @@ import torch
 
 from core.bundle import Bundle
 from core.config import TaskConfig
-from core.data.features import feature_groups
+from core.data.features.table import feature_groups
 from core.data.segments import TRAIN
 from core.errors import InputError, WindowError
-from core.explain.baselines import BASELINES, Baseline, multi_reference, training_median, window_mean
 from core.explain.margin import TaskMargin
+from core.explain.references import BASELINES, Baseline, multi_reference, training_median, window_mean
 from core.prediction import ModelWindow, Prediction
 from core.predictor import Predictor, whole_windows, window_fingerprint
 
@@ -140,7 +140,7 @@ class Moment:
         )
 
     def market_values(self, scaled: np.ndarray | None = None) -> np.ndarray:
-        """Feature values in their own units (`core.data.features`), (..., N) float64.
+        """Feature values in their own units (`core.data.features.table`), (..., N) float64.
 
         Parameters
         ----------

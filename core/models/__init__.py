@@ -1,0 +1,4 @@
+"""The transformer.
+
+Files: attention, dropout, heads, trace, transformer.
+"""

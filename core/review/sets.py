@@ -12,11 +12,11 @@ import pandas as pd
 
 from core.confidence.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
-from core.data.timeframe import duration
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.review.calibration import POINTS, choose_window, fold_borders
 from core.review.rows import ReviewRows, RowFilter, mask_rows, read_distribution
 from core.scores.bootstrap import BlockBootstrap, mean_interval
+from core.timeframe import duration
 
 FOLLOWED = 500
 """Outcomes that the threshold of the following sets looks back on."""

@@ -1,0 +1,4 @@
+"""How good: numbers from predictions and outcomes; no model, no bars.
+
+Files: bootstrap, calibration_error, metrics, reliability, selective.
+"""

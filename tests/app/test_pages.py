@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import core.bundle
-from core.data.bundled import load_bundled
+from core.data.ingest.run import load_bundled
 from core.data.store import BarStore
 
 ROOT = Path(__file__).resolve().parents[2]

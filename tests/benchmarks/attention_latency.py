@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from core.data.ingest import ingest_bundled
+from core.data.ingest.run import ingest_bundled
 from core.data.store import BarStore
 from tests.browser.conftest import CHROMIUM_FLAGS, ROOT, _wait_until_healthy
 

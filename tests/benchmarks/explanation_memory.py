@@ -21,14 +21,14 @@ import torch
 
 from core.bundle import find_model, load_bundle
 from core.data.store import BarStore
+from core.explain.cache import ExplanationCache
 from core.explain.explanation import Question, check_explanation, explain_moment
-from core.explain.explanation_cache import ExplanationCache
-from core.explain.methods import METHODS
+from core.explain.methods.registry import METHODS
 from core.explain.moment import Moment
 from core.predictor import Predictor
 
 KEPT = 64
-"""Results the page's board holds on to (`app.jobs.KEPT`)."""
+"""Results the page's board holds on to (`app.shell.jobs.KEPT`)."""
 REPORT_EVERY = 20
 
 

@@ -21,9 +21,8 @@ from app.figures.reliability import (
     reliability_figure,
     through_time_figure,
 )
-from app.figures.selective import risk_figure
-from app.figures.sets import sets_figure
-from app.review_tables import rolling_share
+from app.figures.selective import risk_figure, sets_figure
+from app.review.words import rolling_share
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.review.acting import count_acting
@@ -37,7 +36,7 @@ from core.review.calibration import (
 from core.review.rows import ReviewRows, RowFilter, resample_blocks, take_rows
 from core.review.selective import score_areas, trace_risk
 from core.review.sets import follow_outcomes, follow_sets
-from tests.app.synthetic_review import fold_records, synthetic_rows
+from tests.core.review.synthetic_review import fold_records, synthetic_rows
 
 TASK, SOURCE, BLOCK = "direction", "confidence", 10
 RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from core.data.ingest import ingest_bundled
+from core.data.ingest.run import ingest_bundled
 from core.data.store import BarStore
 
 ROOT = Path(__file__).resolve().parents[2]

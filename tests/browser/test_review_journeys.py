@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.app.synthetic_review import write_synthetic
+from tests.core.review.synthetic_review import write_synthetic
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Workbench

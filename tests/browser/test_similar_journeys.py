@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from core.bundle import SHIPPED, load_bundle
 from core.data.store import BarStore
-from core.explain.evidence import evidence_folder, evidence_path
-from core.explain.moment_index import build_index, save_index
+from core.explain.evidence.store import evidence_folder, evidence_path
+from core.explain.similar.index import build_index, save_index
 from core.predictor import Predictor
 
 if TYPE_CHECKING:

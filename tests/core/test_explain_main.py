@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import core.explain.evidence_run as evidence_run
 from core.__main__ import main
-from core.explain.evidence import evidence_folder, write_evidence
+from core.explain.evidence import run as evidence_run
+from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.core.command_line import refuse, run
 
 ROOT = Path(__file__).resolve().parents[2]

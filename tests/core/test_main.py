@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.__main__ import main
-from core.commands import parse_time
+from core.cli.command import parse_time
 from core.errors import InputError
 from core.predictor import Predictor
 from core.training.evaluation import evaluate

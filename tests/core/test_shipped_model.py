@@ -7,7 +7,7 @@ from core.bundle import SHIPPED, load_bundle
 from core.confidence.similarity import window_statistics
 from core.confidence.sources import estimate_sources
 from core.config import load_config
-from core.data.ingest import ingest_bundled
+from core.data.ingest.run import ingest_bundled
 from core.data.store import BarStore
 from core.models.trace import trace
 from core.predictor import Predictor

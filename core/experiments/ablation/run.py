@@ -18,8 +18,8 @@ import pandas as pd
 
 from core.baselines.measures import measure_series
 from core.config import Config
-from core.data.assembly import BarsBySeries, select_series
 from core.data.dataset import PreparedData, prepare
+from core.data.inputs import BarsBySeries, select_series
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
 from core.errors import ConfigError

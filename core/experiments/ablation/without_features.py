@@ -15,7 +15,7 @@ import numpy as np
 from core.bundle import Bundle
 from core.config import Config
 from core.data.dataset import PreparedData, prepare
-from core.data.features import MISSING_SHARE
+from core.data.features.table import MISSING_SHARE
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
@@ -23,8 +23,8 @@ from core.errors import InputError
 from core.experiments.ablation.arms import SEED, WHOLE
 from core.experiments.ablation.scores import ArmScore, compare_forecasts
 from core.experiments.walk_forward.results import write_json
-from core.explain.evidence import read_evidence
-from core.explain.global_importance import removable_everywhere
+from core.explain.evidence.importance import removable_everywhere
+from core.explain.evidence.store import read_evidence
 from core.training.pipeline import read_bars
 from core.training.scoring import score_last_bars
 from core.training.trainer import train

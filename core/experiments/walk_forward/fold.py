@@ -16,8 +16,8 @@ from lightning.pytorch.callbacks import Callback
 from core.baselines.measures import measure_series
 from core.baselines.trees import plain_config
 from core.config import Config
-from core.data.assembly import BarsBySeries, select_series, series_key
 from core.data.dataset import PreparedData, prepare
+from core.data.inputs import BarsBySeries, select_series, series_key
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
 from core.data.windows import LastBarWindows
 from core.errors import InputError

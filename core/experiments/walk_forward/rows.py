@@ -13,7 +13,7 @@ from core.confidence.calibrators import LearnedMix
 from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
-from core.data.target_quantities import MISSING
+from core.data.labels.measure import MISSING
 from core.experiments.walk_forward.results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
 from core.scores.selective import selective_areas
 from core.training.scoring import ConfidentOutputs, ConfidentScores

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from core.config import Config
-from core.data.assembly import BarsBySeries, select_series, series_key
+from core.data.inputs import BarsBySeries, select_series, series_key
 from core.errors import ConfigError
 from core.experiments.fitted_baselines import BASELINES
 from core.experiments.walk_forward.borders import FIRST_TEST_SHARE, Scheme, choose_folds

@@ -10,8 +10,8 @@ import pytest
 
 from core.config import Config, parse_config
 from core.data.dataset import prepare, prepare_frozen
-from core.data.features import CAUSAL_WARMUP, MISSING_SHARE, OPTIONAL
-from core.data.live_window import prepare_window
+from core.data.features.table import CAUSAL_WARMUP, MISSING_SHARE, OPTIONAL
+from core.data.inputs import prepare_window
 from core.data.segments import SegmentBorders
 from core.errors import ConfigError, WindowError
 from tests.core.data.synthetic_bars import make_bars

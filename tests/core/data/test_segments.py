@@ -8,8 +8,8 @@ import pytest
 
 from core.config import SplitConfig
 from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
-from core.data.timeframe import known_at
 from core.errors import ConfigError
+from core.timeframe import known_at
 from tests.core.data.synthetic_bars import make_bars
 
 

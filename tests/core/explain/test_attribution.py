@@ -7,11 +7,12 @@ from captum.attr import DeepLift, IntegratedGradients, LayerConductance
 
 from core.errors import InputError, WindowError
 from core.explain.attribution import attribute
-from core.explain.baselines import Baseline, multi_reference, training_median, window_mean
-from core.explain.gradients import clenshaw_curtis, layer_conductance
 from core.explain.margin import ExplanationCancelled, TaskMargin, evaluate, probability
-from core.explain.methods import METHODS
-from core.explain.players import Settings, players, share_equally
+from core.explain.methods.conductance import layer_conductance
+from core.explain.methods.gradients import clenshaw_curtis
+from core.explain.methods.registry import METHODS
+from core.explain.methods.settings import Settings, players, share_equally
+from core.explain.references import Baseline, multi_reference, training_median, window_mean
 
 NAMES = ("a", "b", "c", "d")
 GROUPS = {"a": "price", "b": "price", "c": "volume", "d": "volume"}

@@ -5,10 +5,10 @@ import pytest
 
 from core.errors import InputError
 from core.explain.attribution import attribute
-from core.explain.baselines import window_mean
 from core.explain.causes import find_causes, strongest_cells
 from core.explain.margin import probability
-from core.explain.players import Settings
+from core.explain.methods.settings import Settings
+from core.explain.references import window_mean
 
 NAMES = ("return_1", "rsi_14", "range", "return_5")
 

@@ -3,12 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.explain.edit_explanation import explain_edit
-from core.explain.edits import FeatureEdit, edit_features
+from core.explain.edits import FeatureEdit, edit_features, explain_edit
 from core.explain.explanation import Question
 from core.explain.margin import evaluate
+from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
-from core.explain.players import Settings
 from core.predictor import Predictor
 
 SETTINGS = Settings(first_steps=8, max_steps=16)

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from core.config import Config, ModelConfig
-from core.data.bundled import load_bundled
-from core.data.features import MISSING_SHARE, feature_table
-from core.data.live_window import prepare_window
+from core.data.features.table import MISSING_SHARE, feature_table
+from core.data.ingest.run import load_bundled
+from core.data.inputs import prepare_window
 from core.data.scaling import FeatureScaler
 from core.data.store import BarStore
 from core.errors import BarsError, InputError

@@ -8,11 +8,11 @@ import pytest
 import core.explain.explanation as explanation
 from core.data.store import BarStore
 from core.errors import InputError
+from core.explain.cache import ExplanationCache
 from core.explain.explanation import Question, explain, pose_question
-from core.explain.explanation_cache import ExplanationCache
 from core.explain.margin import ExplanationCancelled
+from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
-from core.explain.players import Settings
 from core.predictor import Predictor
 
 QUICK = Settings(first_steps=4, max_steps=8, tolerance=1.0)

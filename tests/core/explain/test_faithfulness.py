@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.explain.agreement import measure_agreement, measure_stability, rank_correlation
-from core.explain.baselines import window_mean
+from core.explain.evidence.routing import measure_agreement, measure_stability, rank_correlation
 from core.explain.faithfulness import Removal, bar_effects, measure_faithfulness, remove_top
 from core.explain.margin import ExplanationCancelled, evaluate, probability
+from core.explain.references import window_mean
 
 
 @pytest.fixture

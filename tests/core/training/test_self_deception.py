@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.features import feature_table
-from core.data.target_quantities import measure_targets
+from core.data.features.table import feature_table
+from core.data.labels.measure import measure_targets
 from core.experiments.walk_forward.audit import (
     LeakError,
     audit_features,

@@ -1,0 +1,4 @@
+"""The Attention screen.
+
+Files: cached, comparison, panels.
+"""

@@ -1,0 +1,4 @@
+"""The Attribution screen.
+
+Files: cached, choices, importance, panels, words.
+"""

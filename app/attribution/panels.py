@@ -1,0 +1,147 @@
+"""Whether to believe an attribution: its sum, its check, and what its method finds on known causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.attribution import cached as attribution_cached
+from app.attribution.cached import Ask
+from app.attribution.words import (
+    BASELINE_TITLES,
+    completeness_sentence,
+    decimal,
+    faithfulness_sentence,
+    planted_sentence,
+    removal_sentence,
+    view_title,
+)
+from app.shell import controls, notices
+from app.shell.choosers import draw_chart, offer_csv
+from app.words.predictions import percent
+from core.explain.attribution import Attribution
+from core.explain.explanation import Check
+from core.explain.methods.registry import METHODS
+from core.explain.references import BASELINES
+
+_VERDICTS = {"yes": ":green[:material/check: yes]", "no": ":red[:material/close: no]"}
+
+
+def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
+    """Three verdicts side by side, each with the sentence behind it."""
+    planted = None
+    with notices.guard():
+        planted = attribution_cached.evidence(ask.model, "planted")
+    checked = ("…", "Being measured: cells are taken away and given back, in this order and at random.")
+    if check is not None:
+        checked = faithfulness_sentence(check.faithfulness, ask.target)
+    lines = (
+        ("Adds up?", *completeness_sentence(attribution), "Sundararajan, Taly and Yan 2017"),
+        (
+            "Beats a random order?",
+            *checked,
+            "Deletion and insertion, Petsiuk, Das and Saenko 2018, on the model's own probability before "
+            "calibration, 2 random orders",
+        ),
+        (
+            "Finds planted causes?",
+            *planted_sentence(planted, ask.method, ask.baseline),
+            "AUPRC: average precision of the cells, ranked by the map, against the true ones (Ismail et al. "
+            "2020); ± is its standard error over windows",
+        ),
+    )
+    for column, (question, verdict, sentence, paper) in zip(st.columns(3), lines, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"{question} **{_VERDICTS.get(verdict, verdict)}**", help=f"{paper}.")
+            st.caption(sentence)
+    if planted is not None:
+        with st.expander("All methods on the planted markets", icon=":material/potted_plant:"):
+            draw_planted(planted)
+
+
+def draw_curves(ask: Ask, check: Check) -> None:
+    """Deletion and insertion, and the top bars removed."""
+    st.markdown(removal_sentence(check.removal))
+    draw_chart(attribution_cached.curves(ask, controls.is_dark(), check), "faithfulness")
+
+
+def draw_method(ask: Ask) -> None:
+    """Method and baseline in two sentences each, with the paper."""
+    method = METHODS[ask.method]
+    st.markdown(f"**{method.title}.** {method.explanation} *{method.paper}.*")
+    baseline = BASELINE_TITLES[ask.baseline]
+    st.markdown(f"**Compared with {baseline}.** {BASELINES[ask.baseline]}")
+
+
+def draw_planted(planted: Mapping[str, Any]) -> None:
+    """What every method and attention view finds, market by market."""
+    for name, result in planted["generators"].items():
+        st.markdown(
+            f"**{name.replace('_', ' ').capitalize()}**: {result['explanation']} The model is right "
+            f"{percent(result['accuracy'])} of the time, the best possible is "
+            f"{percent(result['bayes_accuracy'])}."
+        )
+    table = planted_table(planted)
+    st.dataframe(table, hide_index=True, height=420, alt="Planted-market scores")
+    offer_csv(table, "planted_scores")
+    st.caption(
+        "AUP, AUR: areas under precision and recall over all thresholds (Crabbé and van der Schaar 2021). "
+        "Rank: rank-biserial correlation with the true cells. Random weights: rank correlation with the same "
+        "map of a model with random weights, near 0 is sane (Adebayo et al. 2018)."
+    )
+
+
+def planted_table(planted: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a market, method and baseline, best AUPRC first within a market."""
+    lines = []
+    for market, result in planted["generators"].items():
+        scored = [
+            (name, baseline, score)
+            for name, by_baseline in result["scores"].items()
+            for baseline, score in by_baseline.items()
+        ]
+        for name, baseline, score in sorted(scored, key=lambda line: -line[2]["auprc"]):
+            lines.append(
+                {
+                    "market": market.replace("_", " "),
+                    "explanation": view_title(name),
+                    "compared with": BASELINE_TITLES.get(baseline, "–"),
+                    "AUPRC": f"{decimal(score['auprc'])} ± {decimal(score['auprc_error'])}",
+                    "guessing": decimal(score["prior"]),
+                    "AUPRC, bars": decimal(score["auprc_bars"]) if np.isfinite(score["auprc_bars"]) else "–",
+                    "AUP": decimal(score["aup"]),
+                    "AUR": decimal(score["aur"]),
+                    "rank": decimal(score["rank"]),
+                    "random weights": decimal(result["randomised"][name])
+                    if name in result["randomised"]
+                    else "–",
+                    "seconds": f"{score['seconds']:.2g}",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def draw_depth(ask: Ask) -> None:
+    """An expander that is worked for only when it is open."""
+    depth = st.expander(
+        "How deep: each bar's part at every layer", on_change="rerun", key="attribution_depth"
+    )
+    if not depth.open:
+        return
+    with depth:
+        st.markdown(
+            "Every row adds up to the same change in log-odds. Further down, more of it has moved from the "
+            "bar where it was seen to the last bar, where the answer is read (layer conductance, Dhamdhere, "
+            "Sundararajan and Yan 2018)."
+        )
+        found = attribution_cached.await_conductance(ask)
+        if found is not None:
+            st.caption(
+                f"The rows miss at most {100 * found.completeness_error.max():.1f}% of that change "
+                f"({found.steps} steps, walked forth and back)."
+            )
+            draw_chart(attribution_cached.depth(ask, controls.is_dark(), found), "depth")

@@ -1,0 +1,227 @@
+"""What an attribution, its causes and its checks say in words; all in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.figures.attribution import depth_label
+from app.words.features import FEATURE_WORDS, feature_words, group_title
+from app.words.predictions import percent
+from core.data.features.table import feature_groups
+from core.explain.attribution import Attribution
+from core.explain.causes import Cause
+from core.explain.evidence.planted.views import CONDUCTANCE
+from core.explain.faithfulness import Faithfulness, Removal
+from core.explain.methods.registry import METHODS
+
+BASELINE_TITLES = {
+    "window_mean": "the window's own mean",
+    "training_median": "the training median",
+    "multi_reference": "real training windows",
+}
+_USUAL = {
+    "window_mean": "over the whole window",
+    "training_median": "usually in training",
+    "multi_reference": "in the training windows compared with",
+}
+VIEW_TITLES = {
+    "attention_last_layer": "attention, last layer",
+    "attention_mean": "attention, all layers",
+    "attention_rollout": "attention, rollout",
+    "attention_relevance": "attention, weighted by effect",
+}
+"""Attention views scored on the planted markets beside the methods."""
+
+NOT_MEASURED = (
+    "How well it finds known causes **has not been measured** for this architecture: "
+    "run `python -m core evidence --parts planted`."
+)
+
+
+def legend_sentence(method: str, target: str, *, block: int = 1, grouped: bool = False, dark: bool) -> str:
+    """What the colours mean, for a person who never met the method."""
+    nothing = "cells in the page's own colour" if dark else "white cells"
+    cell = f"{'one group of features' if grouped else 'one feature'} at " + (
+        "one bar" if block == 1 else f"{block} bars"
+    )
+    known = METHODS[method]
+    if not known.signed:
+        return (
+            f"**Blue cells mattered for {target}, {nothing} did not; the stronger the colour, the more.** "
+            f"This method does not say whether they spoke for or against. A cell is {cell}."
+        )
+    # Feature ablation hides the bars of a block together, and so tells blocks apart.
+    spread = (
+        ""
+        if known.resolution == "feature" and block > 1
+        else {
+            "cell": "",
+            "feature": " This method tells features apart but not bars: a row's value is spread over it.",
+            "bar": " This method tells bars apart but not features: a bar's value is spread over all rows.",
+            "block": " This method tells groups of features and stretches of bars apart: each value is "
+            "spread evenly over its cells.",
+        }[known.resolution]
+    )
+    return (
+        f"**Blue cells pushed the model towards {target}, orange ones against it, {nothing} did nothing; the "
+        f"stronger the colour, the more** (in log-odds). A cell is {cell}.{spread}"
+    )
+
+
+def cause_sentence(cause: Cause, labels: Sequence[str], attribution: Attribution) -> str:
+    """One cause: what stood there, what is usual, which way it pushes, what happens without it.
+
+    Parameters
+    ----------
+    labels
+        Bar opens as text, T of them.
+    """
+    when = labels[cause.first]
+    if cause.last > cause.first:
+        when += f" to {labels[cause.last]}"
+    target = attribution.target
+    if METHODS[attribution.method].signed:
+        pushes = f"pushes **{'towards' if cause.value > 0 else 'against'} {target}**"
+    else:
+        pushes = f"matters for **{target}**"
+    return (
+        f"**{_who(cause)}**, {when}: {_stood(cause, attribution.baseline)}{pushes}; {_without(cause, target)}"
+    )
+
+
+def _who(cause: Cause) -> str:
+    if not cause.features:
+        return "All features"
+    if len(cause.features) == 1:
+        title = feature_words(cause.features[0]).in_markdown
+        return title[:1].upper() + title[1:] if cause.features[0] in FEATURE_WORDS else title
+    group = feature_groups(cause.features[:1])[cause.features[0]]
+    return f"All {len(cause.features)} features of {group_title(group)}"
+
+
+def _stood(cause: Cause, baseline: str) -> str:
+    if len(cause.features) != 1 or not np.isfinite(cause.market):
+        return ""
+    words = feature_words(cause.features[0])
+    mean = "" if cause.first == cause.last else " on average"
+    usual = words.write(cause.usual) + ("%" if words.scale.said.startswith("%") else "")
+    return f"{words.state(cause.market)}{mean} ({usual} {_USUAL[baseline]}); "
+
+
+def _without(cause: Cause, target: str) -> str:
+    before, after = _percents(cause.before, cause.after)
+    if before == after:
+        return f"without it P({target}) stays at {before}."
+    moves = "falls" if cause.after < cause.before else "rises"
+    return f"without it P({target}) {moves} from {before} to {after}."
+
+
+def removal_sentence(removal: Removal) -> str:
+    """The bars that pushed most, removed together."""
+    count = len(removal.removed)
+    before, after, by_chance = _percents(removal.before, removal.after, removal.random_after)
+    moves = "stays at" if before == after else f"goes from {before} to"
+    return (
+        f"Without the {count} {removal.unit}s that push most towards it, P({removal.target}) {moves} "
+        f"**{after}**; without {count} random ones it is {by_chance}."
+    )
+
+
+def completeness_sentence(attribution: Attribution) -> tuple[str, str]:
+    """Verdict and sentence: do the cells add up to what they should."""
+    if attribution.completeness_error is None:
+        return "no sum promised", (
+            "This method promises no sum: its cells need not add up to the change in log-odds."
+        )
+    change = attribution.output - attribution.baseline_output
+    error = attribution.completeness_error
+    return f"off by {_small_percent(error)}", (
+        f"From {BASELINE_TITLES[attribution.baseline]} to this window the log-odds of {attribution.target} "
+        f"change by {_signed(change)}; the cells add up to that within {_small_percent(error)} (completeness "
+        f"error)."
+    )
+
+
+def faithfulness_sentence(found: Faithfulness, target: str) -> tuple[str, str]:
+    """Verdict and sentence: does it matter to the model what the map says matters."""
+    deleted, random = found.deletion.probability_area, found.random_deletion.probability_area
+    inserted, by_chance = found.insertion.probability_area, found.random_insertion.probability_area
+    if found.better_than_random:
+        verdict = "yes"
+    else:
+        verdict = "no" if found.deletion_gain <= 0 and found.insertion_gain <= 0 else "not in both"
+    sentence = (
+        f"Taking cells away in this order, P({target}) averages {percent(deleted)}, in random order "
+        f"{percent(random)}; giving them back {percent(inserted)} against {percent(by_chance)}. "
+        f"Deletion beats random by {_signed(found.deletion_gain)}, insertion by "
+        f"{_signed(found.insertion_gain)} (areas, log-odds)."
+    )
+    if found.attention_deletion is not None:
+        by_attention = found.attention_deletion.probability_area
+        sentence += f" In the order of attention deletion averages {percent(by_attention)}."
+    if verdict != "yes":
+        sentence += " **Do not lean on this map.**"
+    return verdict, sentence
+
+
+def planted_sentence(planted: Mapping[str, Any] | None, method: str, baseline: str) -> tuple[str, str]:
+    """Verdict and sentence: how well the method finds causes that are known."""
+    score = None if planted is None else planted_score(planted, method, baseline)
+    if planted is None:
+        return "not measured", NOT_MEASURED
+    if score is None:
+        return "not measured", (
+            f"The planted markets were not explained with {METHODS[method].title} against "
+            f"{BASELINE_TITLES[baseline]}; every one that was stands below."
+        )
+    mean, error, prior, count = score
+    return f"{decimal(mean)}", (
+        f"On {count} planted market{'s' if count != 1 else ''}, where the causes are known, this method and "
+        f"baseline find them at AUPRC {decimal(mean)} ± {decimal(error)}; guessing scores {decimal(prior)}, "
+        f"perfect is 1. {planted['windows']} windows each, a model of this architecture."
+    )
+
+
+def planted_score(
+    planted: Mapping[str, Any], method: str, baseline: str
+) -> tuple[float, float, float, int] | None:
+    """Mean AUPRC over the generators, its standard error, the prior and the number of generators."""
+    scores = [result["scores"].get(method, {}).get(baseline) for result in planted["generators"].values()]
+    if not scores or any(score is None for score in scores):
+        return None
+    error = float(np.sqrt(sum(score["auprc_error"] ** 2 for score in scores))) / len(scores)
+    means = (float(np.mean([score[name] for score in scores])) for name in ("auprc", "prior"))
+    auprc, prior = means
+    return auprc, error, prior, len(scores)
+
+
+def view_title(name: str) -> str:
+    """A method, a depth of the model or an attention view as a table calls it."""
+    if name in METHODS:
+        return METHODS[name].title
+    if name.startswith(CONDUCTANCE):
+        return f"layer conductance, {depth_label(int(name.removeprefix(f'{CONDUCTANCE}_')))}"
+    return VIEW_TITLES.get(name, name)
+
+
+def decimal(value: float) -> str:
+    """A score in [-1, 1]: '.78'."""
+    text = f"{value:.2f}".replace("0.", ".", 1)
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _percents(*shares: float) -> tuple[str, ...]:
+    """Probabilities in one form, with a decimal where without it a difference would be lost."""
+    whole = tuple(percent(share) for share in shares)
+    return whole if len(set(whole)) == len(whole) else tuple(f"{100 * share:.1f}%" for share in shares)
+
+
+def _small_percent(share: float) -> str:
+    return "less than 0.01%" if share < 1e-4 else f"{100 * share:.2g}%"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")

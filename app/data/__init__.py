@@ -1,0 +1,4 @@
+"""The Data screen.
+
+Files: upload.
+"""

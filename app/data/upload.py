@@ -1,0 +1,144 @@
+"""A file of bars on its way in: what its columns were taken to mean, a preview, and the ingest."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+import pandas as pd
+import streamlit as st
+
+from app.shell import cached, notices
+from core.data.ingest.mapping import MEANINGS, ColumnMapping, guess_mapping, remap
+from core.data.ingest.parse import parse_batches
+from core.data.ingest.run import IngestReport, ingest_file
+from core.data.ingest.tables import Table, read_table
+from core.timeframe import DURATIONS
+
+FILE_TYPES = ["csv", "txt", "tsv", "parquet", "pq"]
+PREVIEW_ROWS = 20
+AS_FOUND = "as in the file"
+_REPORT = "ingest_report"
+_WORDS = {
+    "ts": "time the bar opens",
+    "clock": "time of day (beside a date)",
+    "instrument": "instrument name",
+    "timeframe": "timeframe",
+    "feature": "further feature",
+    "ignored": "not used",
+}
+_MAIN_ZONES = ["UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Tokyo"]
+
+
+def draw_upload() -> None:
+    """Uploader, mapping, preview and the button that ingests."""
+    uploaded = st.file_uploader(
+        "CSV or Parquet file of bars", type=FILE_TYPES, key="bars_file",
+        help="Yahoo Finance, MetaTrader, ccxt and most other exports are recognised; several instruments in "
+        "one file are fine. Further numeric columns become features.",
+    )  # fmt: skip
+    _draw_last_report()
+    if uploaded is None:
+        return
+    with notices.guard():
+        table = read_table(uploaded, uploaded.name)
+        mapping = _draw_mapping(table, guess_mapping(table), uploaded.file_id)
+        options = _draw_options(mapping, uploaded.file_id)
+        if mapping.timezone_needed and options["timezone"] is None:
+            st.info("The times in this file carry no zone. Choose the zone they are written in.")
+            return
+        _draw_preview(table, mapping, options)
+        if st.button("Ingest this file", type="primary", key="ingest"):
+            report = notices.run_with_progress(
+                f"Ingesting {uploaded.name}",
+                lambda progress: ingest_file(
+                    cached.store(),
+                    uploaded,
+                    name=uploaded.name,
+                    mapping=mapping,
+                    progress=progress,
+                    **options,
+                ),
+            )
+            st.session_state[_REPORT] = report
+            cached.forget_data()
+            st.rerun()
+
+
+def mapping_table(table: Table, mapping: ColumnMapping) -> pd.DataFrame:
+    """One row per column of the file: its name, a first value, and what it was taken to mean."""
+    first = {name: next(iter(table.sample[name].dropna().astype(str)), "") for name in table.columns}
+    return pd.DataFrame(
+        {
+            "column in the file": list(table.columns),
+            "first value": [first[name] for name in table.columns],
+            "taken as": [meaning_in_words(mapping.meanings[name]) for name in table.columns],
+        }
+    )
+
+
+def meaning_in_words(meaning: str) -> str:
+    """A meaning as the page names it."""
+    return _WORDS.get(meaning, meaning)
+
+
+def report_sentence(report: IngestReport) -> str:
+    """What became of a file."""
+    return (
+        f"{report.name}: {report.rows:,} rows read in {report.seconds:.1f} s, {report.inserted:,} bars new, "
+        f"{report.updated:,} written over, {report.dropped:,} left out."
+    )
+
+
+def _draw_mapping(table: Table, mapping: ColumnMapping, file_id: str) -> ColumnMapping:
+    st.markdown("**What the columns mean** (correct the right-hand column where the guess is wrong)")
+    words = {meaning_in_words(meaning): meaning for meaning in MEANINGS}
+    edited = st.data_editor(
+        mapping_table(table, mapping), key=f"mapping_{file_id}", hide_index=True, height="content",
+        disabled=["column in the file", "first value"],
+        column_config={"taken as": st.column_config.SelectboxColumn(options=list(words), required=True)},
+    )  # fmt: skip
+    said = {row["column in the file"]: words[row["taken as"]] for row in edited.to_dict("records")}
+    changed = {name: meaning for name, meaning in said.items() if mapping.meanings[name] != meaning}
+    mapping = remap(mapping, table, changed) if changed else mapping
+    for sentence in (*mapping.guessed, *mapping.notes):
+        st.caption(sentence)
+    return mapping
+
+
+def _draw_options(mapping: ColumnMapping, file_id: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"instrument": None, "timeframe": None, "timezone": None}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if mapping.column("instrument") is None:
+            typed = st.text_input(
+                "Instrument", mapping.instrument or "", key=f"instrument_{file_id}", max_chars=40, width=180
+            )
+            options["instrument"] = typed.strip() or None
+        if mapping.column("timeframe") is None:
+            chosen = st.selectbox("Timeframe", [AS_FOUND, *DURATIONS], key=f"timeframe_{file_id}", width=150)
+            options["timeframe"] = None if chosen == AS_FOUND else chosen
+        if mapping.timezone_needed:
+            zones = _MAIN_ZONES + sorted(available_timezones() - set(_MAIN_ZONES))
+            options["timezone"] = st.selectbox(
+                "Time zone of the file", zones, index=None, key=f"zone_{file_id}", width=220,
+                placeholder="choose a zone",
+            )  # fmt: skip
+    return options
+
+
+def _draw_preview(table: Table, mapping: ColumnMapping, options: dict[str, Any]) -> None:
+    batch = next(parse_batches(table, mapping, **options), None)
+    if batch is None:
+        return
+    first = batch.bars.head(PREVIEW_ROWS)
+    st.markdown(f"**The first {len(first)} bars as they would be stored** (times in UTC)")
+    st.dataframe(first, hide_index=True, height=220, alt="Preview of the bars")
+
+
+def _draw_last_report() -> None:
+    report: IngestReport | None = st.session_state.get(_REPORT)
+    if report is None:
+        return
+    st.success(report_sentence(report), icon=":material/check:")
+    for sentence in report.findings["detail"].head(8):
+        st.caption(sentence)

@@ -1,0 +1,4 @@
+"""The Live screen.
+
+Files: cached, panels.
+"""

@@ -1,0 +1,4 @@
+"""The report of one prediction as one HTML file.
+
+Files: command, download, html, material, sections.
+"""

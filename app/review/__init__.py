@@ -1,0 +1,4 @@
+"""The Calibration, Selective prediction and Performance screens.
+
+Files: cached, choices, panels, words.
+"""

@@ -1,0 +1,4 @@
+"""The Similar screen.
+
+Files: cached, panels, words.
+"""

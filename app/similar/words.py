@@ -1,0 +1,146 @@
+"""What similar moments say, in sentences that name chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from app.figures.theme import class_sign
+from core.explain.similar.reach import SeriesReach
+from core.explain.similar.search import Analogues, MomentIndex
+from core.scores.bootstrap import Share
+
+COMMAND = "python -m core evidence --parts moments"
+
+NO_INDEX = (
+    "The index of moments this model has looked at has not been built yet. Building it scores every second "
+    "window of the stored history once."
+)
+
+NOTHING = (
+    "No moment of these series has an outcome that was known when this bar closed. Choose a later bar, or "
+    "search in every series."
+)
+
+HOW = (
+    "Alike is what the model itself sees as alike: the cosine between the last bar's final representation of "
+    "this window and that of every earlier one. Moments whose window shares a bar with this one, or with a "
+    "nearer one of the same series, are left out, and so is every outcome that was not known yet when this "
+    "bar closed."
+)
+
+INTERVAL = (
+    "In brackets the 95% interval (Wilson 1927). Moments whose futures share days, as those of two indices "
+    "in the same week do, count as one in it. Within chance: moments picked without looking could well have "
+    "given the same."
+)
+
+
+def went_sentence(found: Analogues, outcome: int, classes: Sequence[str]) -> str:
+    """'Of the 10 nearest moments, 6 went Bullish [31%, 83%]; over all 5,204 candidates 38% did'; Markdown.
+
+    `found` holds at least one moment.
+    """
+    share, name = found.went(outcome), classes[outcome]
+    return (
+        f"Of the **{share.total}** nearest moments, **{share.count}** went {class_sign(name)} **{name}** "
+        f"{brackets(share)}; over all {found.candidates:,} candidates {_percent(share.base)} did: "
+        f"{verdict(share)}."
+    )
+
+
+def right_sentence(found: Analogues) -> str:
+    """'The model was right on 5 of the 10; on all candidates 43%'; Markdown."""
+    share = found.right()
+    return (
+        f"The model was right on **{share.count}** of these {share.total} {brackets(share)}, on all "
+        f"candidates {_percent(share.base)} of the time: {verdict(share)}."
+    )
+
+
+def verdict(share: Share) -> str:
+    """What the difference from all candidates is worth."""
+    if share.within_chance:
+        return "the difference is **within chance**"
+    return "**more** than chance would give" if share.base < share.low else "**fewer** than chance would give"
+
+
+def brackets(share: Share) -> str:
+    """The interval: '[31%, 83%]'."""
+    return f"[{_percent(share.low)}, {_percent(share.high)}]"
+
+
+def doubts(found: Analogues, trained_at_query: bool) -> list[str]:
+    """What makes these moments worth less than they look, one sentence each."""
+    said = []
+    total = len(found.moments)
+    trained = sum(moment.trained for moment in found.moments)
+    if trained:
+        said.append(
+            f"The model was trained on the outcomes of {trained} of these {total}: there it had seen the "
+            "answer, which flatters its record."
+        )
+    if trained_at_query:
+        said.append(
+            "The chosen bar lies in the training years: when the model learned what is alike, it already "
+            "knew what came after."
+        )
+    if found.independent < total:
+        said.append(
+            f"Some of their futures share days: {total} moments, {found.independent} independent pieces of "
+            "evidence."
+        )
+    return said
+
+
+def outcome_line(
+    index: MomentIndex, row: int, task: str, classes: Sequence[str], known_at: np.datetime64, said: np.ndarray
+) -> str:
+    """What came of one task at one moment and what the model had said; Markdown.
+
+    Parameters
+    ----------
+    said
+        Stated probabilities of the classes, (C,).
+    """
+    call = classes[int(said.argmax())]
+    words = f"said {class_sign(call)} {call} {_percent(float(said.max()))}"
+    if not index.known(task, known_at)[row]:
+        return f"not decided by then, {words}"
+    came = classes[int(index.outcome[task][row])]
+    return f"{class_sign(came)} **{came}**, {words} {'✓ right' if came == call else '✗ wrong'}"
+
+
+def reach_sentences(reach: Sequence[SeriesReach]) -> list[str]:
+    """What the index does not know of the stored bars, one sentence for each way; Markdown."""
+    said = []
+    for last in sorted({one.reaches for one in reach if one.state == "longer"}):
+        names = [_name(one.name) for one in reach if one.state == "longer" and one.reaches == last]
+        stamp = cast(pd.Timestamp, pd.Timestamp(last))
+        until = f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M} UTC"
+        said.append(f"The index reaches to {until} for {_listed(names)}; newer bars are not in it.")
+    new = [_name(one.name) for one in reach if one.state == "new"]
+    if new:
+        said.append(f"Not in the index at all: {_listed(new)}.")
+    changed = [_name(one.name) for one in reach if one.state == "changed"]
+    if changed:
+        said.append(
+            f"Stored bars of {_listed(changed)} were changed since the index was built; its moments there "
+            "are left out."
+        )
+    return said
+
+
+def _name(series: str) -> str:
+    return series.replace("|", " ")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"

@@ -1,0 +1,4 @@
+"""The What-if screen.
+
+Files: cached, drafts, editors, panels, words.
+"""

@@ -1,0 +1,145 @@
+"""What somebody has changed at a bar so far, and edits of bars as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.figures.theme import price_format
+from app.shell import controls
+from app.shell.selection import bar_name, bar_time
+from app.what_if.cached import Cells, Changes, FlipSearch
+from core.explain.edits import PRICES
+
+DRAFTS = "what_if_drafts"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Changes made at one bar; kept while the session lasts, so that a refused edit loses nothing.
+
+    Attributes
+    ----------
+    base
+        Edited cells the table started from.
+    cells
+        Edited cells as the table stands now.
+    changes
+        Changed features, oldest first.
+    search
+        What was asked of the search for a flip; None before it was started.
+    explained
+        Fingerprint of the edited input whose change is explained.
+    version
+        Of the table; another one starts it anew.
+    """
+
+    base: Cells = ()
+    cells: Cells = ()
+    changes: Changes = ()
+    search: FlipSearch | None = None
+    explained: str | None = None
+    version: int = 0
+
+
+def _place(at: controls.Moment) -> tuple[str, str, str]:
+    return at.key.instrument, at.key.timeframe, at.bar
+
+
+def find_draft(at: controls.Moment) -> Draft:
+    """What was changed at this bar."""
+    return st.session_state.get(DRAFTS, {}).get(_place(at), Draft())
+
+
+def keep_draft(at: controls.Moment, **changes: Any) -> None:
+    """Remember changes at this bar."""
+    drafts = st.session_state.setdefault(DRAFTS, {})
+    drafts[_place(at)] = replace(find_draft(at), **changes)
+
+
+def restart_table(at: controls.Moment, cells: Cells) -> None:
+    """Show the table anew with these edits in it."""
+    keep_draft(at, base=cells, cells=cells, version=find_draft(at).version + 1)
+
+
+def decimals_of(bars: pd.DataFrame) -> int:
+    """Decimals that prices of this size are shown with."""
+    return int(price_format(bars["close"])[2])
+
+
+def fill_table(shown: pd.DataFrame, columns: Sequence[str], cells: Cells) -> pd.DataFrame:
+    """The bars as a table to edit: one row a bar under its name, prices as shown, `cells` already in it."""
+    table = pd.DataFrame(shown[list(columns)].astype(float))
+    prices = [name for name in columns if name in PRICES]
+    table[prices] = table[prices].round(decimals_of(shown))
+    table.insert(0, "bar", [bar_name(ts) for ts in shown["ts"]])
+    rows = {name: row for row, name in enumerate(table["bar"])}
+    for name, column, value in cells:
+        if name in rows and column in columns:
+            table.loc[rows[name], column] = value
+    return table
+
+
+def read_cells(shown: pd.DataFrame, columns: Sequence[str], table: pd.DataFrame, others: Cells = ()) -> Cells:
+    """The cells of a table that are no longer what `fill_table` had put there; emptied ones are NaN.
+
+    A price that equals another of its bar as far as the decimals shown go is taken to be that price.
+
+    Parameters
+    ----------
+    others
+        Edits of bars that the table does not show; they stay.
+    """
+    plain, places = fill_table(shown, columns, ()), decimals_of(shown)
+    inside = set(plain["bar"])
+    cells = [cell for cell in others if cell[0] not in inside]
+    now, then = (frame[list(columns)].astype(float).to_numpy() for frame in (table, plain))
+    exact = shown[list(columns)].astype(float).to_numpy()
+    changed = (now != then) & ~(np.isnan(now) & np.isnan(then))
+    for row, name in enumerate(plain["bar"]):
+        bar = dict(zip(columns, np.where(changed[row], now[row], exact[row]).tolist(), strict=True))
+        edited = [column for column, moved in zip(columns, changed[row], strict=True) if moved]
+        cells += [(name, column, _snap(column, bar, places)) for column in edited]
+    return tuple(cells)
+
+
+def move_close(cells: Cells, bar: dict[str, Any], factor: float) -> Cells:
+    """The newest bar closes at `factor` times its close; high or low follow where they must.
+
+    Parameters
+    ----------
+    bar
+        The bar as it stands, edits included: its name under "bar", and its columns.
+    """
+    close = bar["close"] * factor
+    moved = {"close": close, "high": max(bar["high"], close), "low": min(bar["low"], close)}
+    return _put(cells, bar["bar"], {name: value for name, value in moved.items() if value != bar[name]})
+
+
+def multiply_volume(cells: Cells, bar: dict[str, Any], factor: float) -> Cells:
+    """The newest bar trades `factor` times its volume."""
+    return _put(cells, bar["bar"], {"volume": bar["volume"] * factor})
+
+
+def bar_times(cells: Cells) -> list[pd.Timestamp]:
+    """Opens of the edited bars, ascending."""
+    return sorted({bar_time(name) for name, _, _ in cells})
+
+
+def _put(cells: Cells, name: str, values: dict[str, float]) -> Cells:
+    kept = [cell for cell in cells if not (cell[0] == name and cell[1] in values)]
+    return (*kept, *((name, column, value) for column, value in values.items()))
+
+
+def _snap(column: str, bar: dict[str, float], places: int) -> float:
+    """The edited value, or the price of the bar that it means on the screen."""
+    value = bar[column]
+    if column not in PRICES or np.isnan(value):
+        return value
+    others = [bar[name] for name in PRICES if name != column and name in bar]
+    return next((other for other in others if round(other, places) == value), value)

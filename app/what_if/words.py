@@ -1,0 +1,165 @@
+"""What an edit changed, in sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from app.figures.theme import class_sign
+from app.figures.what_if import ClassShift
+from app.what_if.cached import Cells
+from app.words.features import feature_words
+from app.words.predictions import SOURCE_QUESTIONS, percent, title_of
+from core.data.scaling import FeatureScaler
+from core.explain.counterfactual import Flip
+from core.explain.edits import EditExplanation
+from core.prediction import Prediction, TaskPrediction
+
+IMPOSSIBLE = (
+    ":material/warning: A change made to features may correspond to no possible bars: returns, ranges and "
+    "RSI come from the same prices, and here they move apart. Edit bars to stay with what could have traded."
+)
+
+UNEDITED = ":material/edit_off: **Nothing is changed yet**: this is what the model says of the bar as it was."
+
+REFUSED = (
+    ":material/edit_off: **The change cannot be used**: this is what the model says of the bar as it was."
+)
+
+NO_FLIP = (
+    "No change of these features in these bars was found that flips the call. That is no proof that there is "
+    "none: the search takes linear steps towards the border and stops after 40."
+)
+
+LOCAL = (
+    "The smallest change the search found: repeated linear steps towards the border between two calls "
+    "(DeepFool, Moosavi-Dezfooli et al. 2016), then halved back. A smaller one may exist."
+)
+
+TABLE_ROWS = 25
+
+
+def shown_probabilities(task: TaskPrediction) -> list[float]:
+    """Stated probabilities where there are calibrators, else the head's own."""
+    return [float(p) for p in (task.probabilities if task.stated is None else task.stated.probabilities)]
+
+
+def class_shifts(before: Prediction, after: Prediction) -> list[ClassShift]:
+    """Every class of every task, as it was and edited."""
+    return [
+        ClassShift(name, label, old, new)
+        for name, task in before.tasks.items()
+        for label, old, new in zip(
+            task.classes, shown_probabilities(task), shown_probabilities(after.tasks[name]), strict=True
+        )
+    ]
+
+
+def call_sentence(before: TaskPrediction, after: TaskPrediction) -> str:
+    """'Direction: ▲ Bullish 41% → ▼ Bearish 39%: the call flips'; Markdown."""
+    if before is after:
+        share = percent(max(shown_probabilities(before)))
+        return f"{title_of(before.task)}: {class_sign(before.call)} {before.call} {share}"
+    old, new = (percent(max(shown_probabilities(task))) for task in (before, after))
+    was, now = (f"{class_sign(task.call)} {task.call}" for task in (before, after))
+    if was == now:
+        return f"{title_of(before.task)}: stays {now}, {old} → {new}"
+    return f"{title_of(before.task)}: {was} {old} → **{now} {new}: the call flips**"
+
+
+def confidence_table(before: Prediction, after: Prediction) -> pd.DataFrame:
+    """Confidence and its four sources as it was → edited, a column a task; what moved is bold (Markdown)."""
+    rows: dict[str, list[str]] = {}
+    for name, old in before.tasks.items():
+        new = after.tasks[name]
+        stated = [task.stated.confidence if task.stated else None for task in (old, new)]
+        rows.setdefault("sure (P the call is right)", []).append(_arrow(*stated))
+        for source, value in old.sources.items():
+            rows.setdefault(SOURCE_QUESTIONS[source], []).append(_arrow(value, new.sources[source]))
+    titles = [title_of(name) for name in before.tasks]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=titles)
+
+
+def unlike_sentence(before: Prediction, after: Prediction) -> str:
+    """How far both windows lie from what the model was trained on; Markdown."""
+    old, new = (f"{percent(p.distance)} of the limit" for p in (before, after))
+    verdict = "**yes**" if after.out_of_distribution else "no"
+    return f"Unlike training? {verdict}: edited at {new}, as it was at {old}."
+
+
+def edit_sentence(found: EditExplanation, target: str) -> str:
+    """How much the edit moved the class, and whether the parts add up; Markdown."""
+    total = float(found.edit.values.sum())
+    return (
+        f"The edit moved the log-odds of {class_sign(target)} {target} by **{_signed(found.moved)}**; what "
+        f"its cells moved adds up to {_signed(total)}."
+    )
+
+
+def edited_sentence(cells: Cells) -> str:
+    """'Edited: close, low of 2012-06-29'."""
+    bars: dict[str, list[str]] = {}
+    for name, column, _ in cells:
+        bars.setdefault(name, []).append(column)
+    return "Edited: " + "; ".join(
+        f"{', '.join(columns)} of {name.replace('T', ' ')}" for name, columns in sorted(bars.items())
+    )
+
+
+def change_sentence(name: str, bars: int, scaled: float, scaler: FeatureScaler) -> str:
+    """'RSI, 14 bars = 71 of 100 in the last 5 bars'."""
+    words = feature_words(name)
+    where = "the last bar" if bars == 1 else f"the last {bars} bars"
+    value = words.state(unscale(name, scaled, scaler))
+    return f"{words.title} = {value} in {where} ({scaled:.0f} on the model's scale of 100)"
+
+
+def unscale(name: str, scaled: float, scaler: FeatureScaler) -> float:
+    """A value on the 0..100 scale in the feature's own unit."""
+    place = scaler.columns.index(name)
+    return float(scaler.low[place] + scaled / 100 * (scaler.high[place] - scaler.low[place]))
+
+
+def flip_table(flip: Flip, times: Sequence[str], scaler: FeatureScaler) -> pd.DataFrame:
+    """The largest changes in market units."""
+    rows = []
+    for bar, name, before, after in flip.changes[:TABLE_ROWS]:
+        words = feature_words(name)
+        rows.append(
+            {
+                "bar": times[bar],
+                "feature": words.title,
+                "before": words.state(unscale(name, before, scaler)),
+                "after": words.state(unscale(name, after, scaler)),
+                "points of 100": f"{after - before:+.1f}".replace("-", "\N{MINUS SIGN}"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def flip_sentence(flip: Flip) -> str:
+    """How many cells and features the flip took; Markdown."""
+    cells, names = len(flip.changes), len({name for _, name, _, _ in flip.changes})
+    bars = len({bar for bar, *_ in flip.changes})
+    shown = f" The {TABLE_ROWS} largest:" if cells > TABLE_ROWS else ""
+    return (
+        f"**The call flips** with {cells:,} {'cell' if cells == 1 else 'cells'} changed ({names} "
+        f"{'feature' if names == 1 else 'features'} in {bars} {'bar' if bars == 1 else 'bars'}).{shown}"
+    )
+
+
+def _arrow(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return "not known"
+    text = f"{percent(before)} → {percent(after)}"
+    points = round(100 * after) - round(100 * before)
+    return f"**{text} ({_whole(points)})**" if points else text
+
+
+def _whole(points: int) -> str:
+    return f"{points:+d}".replace("-", "\N{MINUS SIGN}")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")

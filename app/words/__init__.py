@@ -1,0 +1,4 @@
+"""Sentences and labels several screens share, without Streamlit.
+
+Files: features, predictions.
+"""

@@ -1,0 +1,226 @@
+"""Sentences that pages share, in words a person would use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.figures.attention import share_within
+from core.confidence.stated import SET_LEVEL
+from core.prediction import Prediction, TaskPrediction
+from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
+
+TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
+NO_RECORD = "no record yet: run python -m core walk-forward"
+
+SOURCE_QUESTIONS = {
+    "attention": "where it looks",
+    "ensemble": "do its layers agree",
+    "similarity": "seen before?",
+    "mc_dropout": "steady under noise",
+}
+"""The four confidence sources as a person would ask."""
+
+SOURCE_NAMES = {
+    "attention": "attention confidence",
+    "ensemble": "agreement of the layers",
+    "similarity": "similarity to training",
+    "mc_dropout": "steadiness under dropout",
+}
+_MEANINGS = {
+    "attention": "100% when the last bar looks at one bar alone, 0% when at all alike (one minus the "
+    "normalised entropy of its attention).",
+    "ensemble": "100% when every layer, read by itself, gives the same probabilities (one minus the "
+    "Jensen-Shannon divergence between layers).",
+    "similarity": "How close the window lies to the training data, as the model sees it (Mahalanobis "
+    "distance, Lee et al. 2018).",
+    "mc_dropout": "100% when switching parts of the model off at random changes nothing (one minus the "
+    "mutual information of dropout passes, Gal and Ghahramani 2016).",
+}
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as percent without decimals."""
+    return f"{100 * share:.0f}%"
+
+
+def title_of(task: str) -> str:
+    """A task as a heading."""
+    return TITLES.get(task, task.replace("_", " ").capitalize())
+
+
+def sureness_record(confidence: float, records: Mapping[str, ConfidenceRecord] | None) -> str:
+    """What a stated confidence was worth: 'right 57% of the 812 times it was this sure'.
+
+    With fewer than `MANY` such times the 95% interval goes with it, with fewer than `FEWEST` no share.
+    """
+    if not records or "confidence" not in records:
+        return NO_RECORD
+    found = records["confidence"].standing(confidence)
+    if found.count == 0:
+        return "it was never this sure in the walk-forward"
+    if found.count < FEWEST:
+        return f"fewer than {FEWEST} such times"
+    return f"right {percent(found.share)}{_doubt(found)} of the {found.count:,} times it was this sure"
+
+
+def source_record(task: str, name: str, value: float, records: Mapping[str, ConfidenceRecord] | None) -> str:
+    """What one source was worth at this height."""
+    if not records or name not in records:
+        return NO_RECORD[0].upper() + NO_RECORD[1:]
+    found = records[name].standing(value)
+    when = f"When {SOURCE_NAMES[name]} was this high"
+    if found.count == 0:
+        side = "above" if value > records[name].highest else "below"
+        return f"{percent(value)} is {side} every {SOURCE_NAMES[name]} in the walk-forward."
+    if found.count < FEWEST:
+        return f"{when}: fewer than {FEWEST} such times."
+    right = f"{percent(found.share)}{_doubt(found)}"
+    return f"{when}, {task.replace('_', ' ')} was right {right} of the time, n = {found.count:,}."
+
+
+def confidence_tip(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> list[str]:
+    """Behind the stated confidence: its technical name, its bin, and the head's own estimate."""
+    own = f"The head's own estimate of being right: {percent(prediction.head_confidence)}, not calibrated."
+    stated = prediction.stated
+    if stated is None:
+        return [own]
+    lines = [
+        f"Calibrated confidence: P(the call comes true) = {stated.confidence:.3f}; by a learned mix of the "
+        f"four sources {percent(stated.mix)}; their plain sum {percent(prediction.raw_confidence)}."
+    ]
+    if records and "confidence" in records:
+        lines.append(_band(records["confidence"].standing(stated.confidence)))
+    return [*lines, own]
+
+
+def source_tip(
+    task: str, name: str, value: float, records: Mapping[str, ConfidenceRecord] | None
+) -> list[str]:
+    """Behind one source: its record, the bin that was counted, and what the number means."""
+    lines = [source_record(task, name, value, records)]
+    if records and name in records:
+        lines.append(_band(records[name].standing(value)))
+    return [*lines, f"{SOURCE_NAMES[name].capitalize()}. {_MEANINGS[name]}"]
+
+
+def set_sentence(members: Sequence[str], classes: Sequence[str]) -> str:
+    """A conformal prediction set: '90% set: Bullish or Sideways'."""
+    level = percent(SET_LEVEL)
+    if len(members) == len(classes):
+        return f"{level} set: any of the {len(classes)}, nothing ruled out"
+    return f"{level} set: {' or '.join(members)}" if members else f"{level} set: empty, no class fits"
+
+
+def facts(prediction: Prediction, next_due: pd.Timestamp, timeframe: str, zone: str = "UTC") -> str:
+    """When the bar was, when it closed, when the next is due, how long the answer took; in Markdown.
+
+    Daily and weekly bars keep the date they are named by in every zone; moments follow `zone`.
+    """
+    return (
+        f"Bar of **{bar_text(prediction.ts, timeframe, zone)}**, closed "
+        f"{moment_text(prediction.known_at, zone)}, next {bar_text(next_due, timeframe, zone)}"
+        f" · answered in {prediction.latency_ms:.0f} ms"
+    )
+
+
+def bar_text(ts: pd.Timestamp, timeframe: str, zone: str) -> str:
+    """A bar's open: the date alone for daily and weekly bars, else the moment in `zone`."""
+    return f"{ts:%Y-%m-%d}" if timeframe in ("1d", "1w") else f"{ts.tz_convert(zone):%Y-%m-%d %H:%M}"
+
+
+def moment_text(ts: pd.Timestamp, zone: str) -> str:
+    """A moment in `zone`, which is named."""
+    local = ts.tz_convert(zone)
+    return f"{local:%Y-%m-%d %H:%M} {'UTC' if zone == 'UTC' else local.tzname()}"
+
+
+def unlike_training(distance: float) -> str:
+    """A warning; `distance` is in units of the limit, above 1."""
+    return (
+        f"Unlike training: this window lies {distance:.2f} times as far from the training data as the limit. "
+        "Trust the numbers less."
+    )
+
+
+def unknown_instrument(instrument: str) -> str:
+    """A notice for a series the model never saw."""
+    return f"The model was trained without {instrument}; it treats it as an unknown instrument."
+
+
+def why_sentence(row: np.ndarray, distance: float) -> str:
+    """Where the last bar looks, and whether the window is like training; in Markdown.
+
+    Parameters
+    ----------
+    row
+        Its attention over the window's bars, mean over heads and layers, shape (T,).
+    distance
+        Over the limit of what counts as like training.
+    """
+    share = percent(share_within(row, len(row) - 1, 20))
+    like = "**yes**" if distance > 1 else "no"
+    return f"Why: the last 20 bars carry {share} of its attention · unlike training? {like}, at " + (
+        f"{percent(distance)} of the limit"
+    )
+
+
+def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
+    """How far attention may be believed on this model, in Markdown.
+
+    Parameters
+    ----------
+    measured
+        Evidence part "routing" (`core.explain.evidence.routing`); None where nobody measured it.
+    """
+    opening = ":material/info: **Attention shows routing, not cause.** "
+    if measured is None or task not in measured["tasks"]:
+        return opening + (
+            "How well it agrees with removing bars has not been measured on this model: "
+            "run `python -m core evidence`."
+        )
+    found = measured["tasks"][task]
+    attention, recency, unusual = (
+        correlation(found["views"][view]) for view in ("attention_mean", "recency", "unusual")
+    )
+    beyond = found["beyond_trivial"]["attention_mean"]
+    left = f"{correlation(beyond)} is left of it" if beyond["low"] > 0 else "nothing sure is left of it"
+    return opening + (
+        f"On this model it agrees with removing bars at rank correlation **{attention}** "
+        f"({measured['windows']} windows, {title_of(task).lower()}). Without attention, ranking bars by how "
+        f"recent they are reaches {recency}, by how unusual {unusual}; with both held fixed {left}."
+    )
+
+
+def correlation(measured: Mapping[str, float]) -> str:
+    """A correlation with its interval: '.21 [.15, .27]'."""
+    mean, low, high = (_signed(measured[name]) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:.2f}".replace("0.", ".", 1)
+    return text.replace("-", "\N{MINUS SIGN}") if float(f"{value:.2f}") else ".00"
+
+
+def _doubt(found: Standing) -> str:
+    if found.count >= MANY or not np.isfinite([found.right_low, found.right_high]).all():
+        return ""
+    return f" [{100 * found.right_low:.0f}, {100 * found.right_high:.0f}]"
+
+
+def _band(found: Standing) -> str:
+    if found.count == 0:
+        return f"The walk-forward has nothing between {found.low:.3f} and {found.high:.3f}."
+    text = (
+        f"Counted: walk-forward calls of all instruments stated between {found.low:.3f} and {found.high:.3f}"
+    )
+    if found.count >= FEWEST and np.isfinite([found.right_low, found.right_high]).all():
+        text += (
+            f"; right {100 * found.share:.1f}% [{100 * found.right_low:.1f}, {100 * found.right_high:.1f}]"
+            ", 95% interval by block bootstrap"
+        )
+    return text + "."

@@ -1,0 +1,107 @@
+"""What the commands about bars do: parsed options in, plain values out.
+
+Modules are imported inside, so that ``--help`` and a listing do not wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.cli.command import AddCommand, show_progress
+from core.cli.output import show_ingest, table
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.data.ingest.run import IngestReport
+
+
+def add_commands(command: AddCommand) -> None:
+    """Add this file's commands and their arguments."""
+    added = command("ingest", ingest, show_ingest, "Read bars from CSV or Parquet files into the store.")
+    added.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    added.add_argument("--bundled", action="store_true", help="the five stocks and two indices that ship")
+    added.add_argument("--if-empty", action="store_true", help="do nothing when the store holds bars")
+    added.add_argument("--instrument", help="name for a file that names none")
+    added.add_argument("--timeframe", help="1m 5m 15m 30m 1h 4h 1d 1w; guessed from the spacing without it")
+    added.add_argument("--timezone", help="zone of times without an offset, such as UTC or Europe/Athens")
+
+    command(
+        "series",
+        list_series,
+        lambda r: table(r["series"], "The store is empty."),
+        "List stored series.",
+    )
+
+
+def ingest(options: argparse.Namespace) -> dict[str, Any]:
+    """Read files or the bundled bars into the store."""
+    from core.data.ingest.run import ingest_bundled, ingest_file
+    from core.data.store import BarStore
+
+    store = BarStore()
+    if options.if_empty and store.series():
+        return {"files": [], "skipped": "the store already holds bars"}
+    if not options.bundled and not options.paths:
+        raise InputError("a PATH or --bundled", "neither", "see python -m core ingest --help")
+    reports = []
+    if options.bundled:
+        reports.append(ingest_bundled(store, progress=show_progress("bundled")))
+    for path in options.paths:
+        reports.append(
+            ingest_file(
+                store,
+                path,
+                name=path.name,
+                instrument=options.instrument,
+                timeframe=options.timeframe,
+                timezone=options.timezone,
+                progress=show_progress(path.name),
+            )
+        )
+    return {"files": [_describe_ingest(report) for report in reports]}
+
+
+def _describe_ingest(report: IngestReport) -> dict[str, Any]:
+    findings = report.findings
+    return {
+        "name": report.name,
+        "rows": report.rows,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "dropped": report.dropped,
+        "seconds": round(report.seconds, 3),
+        "notes": [] if report.mapping is None else list(report.mapping.notes),
+        "series": [asdict(entry) for entry in report.series],
+        "findings": [
+            {
+                "instrument": row["instrument"],
+                "timeframe": row["timeframe"],
+                "check": row["check"],
+                "verdict": row["verdict"],
+                "rows": int(row["rows"]),
+                "detail": row["detail"],
+            }
+            for row in findings.to_dict(orient="records")
+        ],
+    }
+
+
+def list_series(options: argparse.Namespace) -> dict[str, Any]:
+    """What is stored."""
+    from core.data.store import BarStore
+
+    return {
+        "series": [
+            {
+                "instrument": entry.instrument,
+                "timeframe": entry.timeframe,
+                "first": entry.first.isoformat(),
+                "last": entry.last.isoformat(),
+                "bars": entry.bars,
+            }
+            for entry in BarStore().series()
+        ]
+    }

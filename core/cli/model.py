@@ -1,0 +1,99 @@
+"""What the commands about one model do: parsed options in, plain values out.
+
+Modules are imported inside, so that ``--help`` and a listing do not wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
+from core.cli.output import show_evaluation, show_prediction, show_training, table
+
+
+def add_commands(command: AddCommand) -> None:
+    """Add this file's commands and their arguments."""
+    added = command("train", train, show_training, "Train a model on stored bars and write its bundle.")
+    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
+    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="training.epochs=5")
+    added.add_argument("--name", help="the model's name")
+    added.add_argument("--out", type=Path, help="bundle folder; default LOOKBACK_HOME/models/NAME")
+    added.add_argument("--fresh", action="store_true", help="ignore an interrupted run of the same name")
+
+    command(
+        "models",
+        list_trained,
+        lambda r: table(r["models"], "No model."),
+        "List models that can be used.",
+    )
+
+    added = command("predict", predict, show_prediction, "Predict at the close of one bar.")
+    added.add_argument("--instrument", required=True)
+    added.add_argument("--timeframe", required=True)
+    added.add_argument("--at", metavar="TIME", help="bar open, UTC; the last bar at or before it")
+    added.add_argument("--model", metavar="NAME")
+
+    added = command("evaluate", evaluate_model, show_evaluation, "Score a model beside its baselines.")
+    added.add_argument("--model", metavar="NAME")
+    added.add_argument("--from", dest="start", metavar="TIME", help="default: the test segment's start")
+    added.add_argument("--to", dest="end", metavar="TIME")
+    added.add_argument("--instrument")
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Train and write a bundle."""
+    from core.bundle import check_name
+    from core.config import load_config
+    from core.data.store import BarStore
+    from core.training.pipeline import train_bundle
+
+    config = load_config(options.config, options.set)
+    if options.name:
+        config = config.model_copy(update={"name": options.name})
+    check_name(config.name)
+    store = BarStore()
+    folder = options.out or store.home / "models" / config.name
+    bundle = train_bundle(store, config, folder, resume=not options.fresh)
+    return {"name": bundle.name, "version": bundle.version, "folder": str(folder), "metrics": bundle.metrics}
+
+
+def list_trained(options: argparse.Namespace) -> dict[str, Any]:
+    """Models that can be used."""
+    from core.bundle import list_models
+    from core.data.store import home_folder
+
+    return {
+        "models": [
+            {
+                "name": entry.name,
+                "version": entry.version,
+                "trained_until": entry.trained_until,
+                "shipped": entry.shipped,
+                "folder": str(entry.folder),
+            }
+            for entry in list_models(home_folder())
+        ]
+    }
+
+
+def predict(options: argparse.Namespace) -> dict[str, Any]:
+    """Predict at one bar."""
+    at = None if options.at is None else parse_time(options.at)
+    prediction = open_predictor(options.model).predict(options.instrument, options.timeframe, at)
+    return prediction.to_dict()
+
+
+def evaluate_model(options: argparse.Namespace) -> dict[str, Any]:
+    """Score a model beside its baselines."""
+    from core.training.evaluation import evaluate
+
+    predictor = open_predictor(options.model)
+    return evaluate(
+        predictor,
+        start=None if options.start is None else parse_time(options.start),
+        end=None if options.end is None else parse_time(options.end),
+        instrument=options.instrument,
+        progress=show_progress("scoring"),
+    ).to_dict()

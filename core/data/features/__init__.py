@@ -1,0 +1,4 @@
+"""Bars -> feature columns, strictly causal.
+
+Files: indicators, price, table.
+"""

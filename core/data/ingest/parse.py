@@ -1,0 +1,256 @@
+"""Files of bars, as users have them: opened, understood, parsed piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from core.data.bars import OHLCV, empty_bars, one_column
+from core.data.findings import Finding, Verdict, make_finding
+from core.data.ingest.cells import TimeStyle, join_clock, localize, read_numbers, read_times
+from core.data.ingest.mapping import ColumnMapping, guess_mapping, name_timeframe
+from core.data.ingest.tables import Batch, Table
+from core.errors import BarsError
+from core.timeframe import duration, infer_timeframe
+
+UNKNOWN = "(unknown)"
+_MOSTLY = 0.5  # share of unreadable cells above which the column, not the cell, is wrong
+
+
+@dataclass(frozen=True)
+class ParsedBatch:
+    """Bars of one piece of a file in file order, what could not be read, and how far the file is read."""
+
+    bars: pd.DataFrame
+    found: tuple[Finding, ...]
+    rows: int
+    done: int
+    total: int
+
+
+def parse_bars(
+    table: Table,
+    mapping: ColumnMapping | None = None,
+    instrument: str | None = None,
+    timeframe: str | None = None,
+    timezone: str | None = None,
+) -> pd.DataFrame:
+    """All bars of a table, in file order and before any quality check; see `parse_batches`."""
+    pieces = [batch.bars for batch in parse_batches(table, mapping, instrument, timeframe, timezone)]
+    filled = [piece for piece in pieces if len(piece)]
+    return pd.concat(filled, ignore_index=True) if filled else empty_bars()
+
+
+def parse_batches(
+    table: Table,
+    mapping: ColumnMapping | None = None,
+    instrument: str | None = None,
+    timeframe: str | None = None,
+    timezone: str | None = None,
+) -> Iterator[ParsedBatch]:
+    """Parse a table piece by piece.
+
+    Parameters
+    ----------
+    mapping
+        What the columns mean; guessed if None.
+    instrument, timeframe
+        Take the place of what the file says. Without them: the file's columns, then the file name and the
+        commonest step between bars of the first piece.
+    timezone
+        IANA zone of times that do not carry one. Plain dates are UTC days whatever it says.
+
+    Raises
+    ------
+    BarsError
+        If columns are missing, times of day have no zone, a column is mostly unreadable, or the
+        instrument or timeframe is neither given nor to be found.
+    """
+    mapping = guess_mapping(table) if mapping is None else mapping
+    style = _refuse_unready(table, mapping, timezone)
+    if timeframe is not None:
+        duration(timeframe)
+    elif mapping.column("timeframe") is None:
+        timeframe = _infer(table, mapping, style, timezone)
+    for batch in table.batches():
+        yield _parse(batch, table, mapping, style, instrument, timeframe, timezone)
+
+
+def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) -> TimeStyle:
+    if mapping.missing:
+        raise BarsError(
+            "columns for time, open, high, low and close",
+            f"{table.name} with {', '.join(table.columns)} and none for {', '.join(mapping.missing)}",
+            "rename the columns or give a mapping",
+        )
+    column = str(mapping.column("ts"))
+    first = one_column(table.sample, column).iloc[0]
+    if mapping.time_style is None:
+        raise BarsError(
+            f"times in column {column!r}", repr(str(first)), "name the column that holds the time"
+        )
+    if mapping.timezone_needed and timezone is None:
+        raise _zone_needed(column, first)
+    return mapping.time_style
+
+
+def _zone_needed(column: str, example: object) -> BarsError:
+    return BarsError(
+        "times with a time zone",
+        f"times without one in column {column!r} (such as {str(example)!r})",
+        "say which zone they are in, for example --timezone UTC",
+    )
+
+
+def _infer(table: Table, mapping: ColumnMapping, style: TimeStyle, timezone: str | None) -> str:
+    first = next(table.batches())
+    ts = _times(first.frame, mapping, style, timezone, pd.Series("", index=first.frame.index))[0]
+    column = mapping.column("instrument")
+    opens = ts.to_numpy(dtype="datetime64[us]")
+    if column is not None:
+        names = first.frame[column].astype("str")
+        opens = opens[(names == names.mode().iloc[0]).to_numpy()]
+    return infer_timeframe(np.sort(opens[~np.isnat(opens)]))
+
+
+def _parse(
+    batch: Batch,
+    table: Table,
+    mapping: ColumnMapping,
+    style: TimeStyle,
+    instrument: str | None,
+    timeframe: str | None,
+    timezone: str | None,
+) -> ParsedBatch:
+    frame = batch.frame.set_axis(batch.lines, axis=0)
+    names = _instruments(frame, mapping, instrument)
+    frames = _timeframes(frame, mapping, timeframe)
+    ts, unread, unplaced, ordered = _times(frame, mapping, style, timezone, names)
+    written = one_column(frame, str(mapping.column("ts")))
+    _refuse_mostly(unread.to_numpy(), written, "times")
+    bars = pd.DataFrame({"instrument": names, "timeframe": frames, "ts": ts}, index=frame.index)
+
+    named = (names.notna() & frames.notna()).to_numpy()
+    usable = named & ts.notna().to_numpy()
+    shift = f"falls into a clock change of {timezone}"
+    faults: list[_Fault] = [
+        _Fault("key", "dropped", ~named, None, ""),
+        _Fault("time", "dropped", unread.to_numpy() & named, written, ""),
+        _Fault("time", "dropped", unplaced.to_numpy() & named, written, shift),
+        _Fault("time", "repaired", ordered.to_numpy() & usable, None, ""),
+    ]
+    text = np.zeros(len(frame), dtype=bool)
+    loose: list[_Fault] = []
+    meant = {name: mapping.column(name) for name in OHLCV}
+    meant |= {stored: column for column, stored in mapping.features().items()}
+    for name, column in meant.items():
+        if column is None:
+            bars[name] = np.nan
+            continue
+        cells = one_column(frame, column)
+        bars[name], wrong = read_numbers(cells, mapping.decimal_comma)
+        if name in ("open", "high", "low", "close"):
+            _refuse_mostly(wrong, cells, "numbers")
+            faults.append(_Fault("text", "dropped", wrong & usable & ~text, cells, f"in column {column!r}"))
+            text |= wrong
+        else:
+            loose.append(_Fault("text", "flagged", wrong & usable, cells, f"in column {column!r}"))
+    faults.extend(replace(fault, mask=fault.mask & ~text) for fault in loose)
+    found = [finding for fault in faults for finding in _note(bars, fault)]
+    if batch.skipped:
+        line, content = batch.skipped[0]
+        series = (instrument or mapping.instrument or UNKNOWN, timeframe or UNKNOWN)
+        example = f"Line {line}: {content[:60]!r}."
+        nowhere = np.array([], dtype="datetime64[us]")
+        found.append(make_finding(series, "row", "dropped", nowhere, example, rows=len(batch.skipped)))
+    kept = bars.loc[usable & ~text].reset_index(drop=True)
+    return ParsedBatch(kept, tuple(found), len(frame) + len(batch.skipped), batch.done, table.size)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    check: str
+    verdict: Verdict
+    mask: np.ndarray
+    cells: pd.Series | None  # what to show of the first row concerned
+    remark: str
+
+
+def _refuse_mostly(wrong: np.ndarray, cells: pd.Series, expected: str) -> None:
+    if wrong.any() and wrong.mean() > _MOSTLY:
+        row = int(wrong.argmax())
+        raise BarsError(
+            f"{expected} in column {cells.name!r}",
+            f"mostly text (line {cells.index[row]}: {str(cells.iloc[row])[:40]!r})",
+            "name the right column or correct the file",
+        )
+
+
+def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
+    if not fault.mask.any():
+        return []
+    found = []
+    for key, rows in bars.loc[fault.mask].groupby(["instrument", "timeframe"], dropna=False, sort=True):
+        instrument, timeframe = (UNKNOWN if pd.isna(part) else str(part) for part in cast(tuple, key))
+        example = ""
+        if fault.cells is not None:
+            line = rows.index[0]
+            shown = str(fault.cells.loc[line])[:40]
+            example = f"Line {line}: {shown!r} {fault.remark}".rstrip() + "."
+        opens = rows["ts"].to_numpy(dtype="datetime64[us]")
+        found.append(make_finding((instrument, timeframe), fault.check, fault.verdict, opens, example))
+    return found
+
+
+def _times(
+    frame: pd.DataFrame, mapping: ColumnMapping, style: TimeStyle, timezone: str | None, names: pd.Series
+) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series]:
+    dates, clock = str(mapping.column("ts")), mapping.column("clock")
+    values = join_clock(one_column(frame, dates), None if clock is None else one_column(frame, clock))
+    times = read_times(values, style)
+    unread = times.isna()
+    nothing = pd.Series(False, index=frame.index)
+    if style.aware:
+        return times, unread, nothing, nothing
+    if style.dates_only:
+        within = (times.notna() & (times != times.dt.normalize())).to_numpy()
+        if not within.any():
+            return times.dt.tz_localize("UTC"), unread, nothing, nothing
+        if timezone is None:
+            raise _zone_needed(dates, values.iloc[int(within.argmax())])
+    assert timezone is not None
+    utc, unplaced, ordered = localize(times, timezone, names)
+    return utc, unread, unplaced, ordered
+
+
+def _instruments(frame: pd.DataFrame, mapping: ColumnMapping, instrument: str | None) -> pd.Series:
+    column = mapping.column("instrument")
+    if column is not None:
+        cells = one_column(frame, column)
+        names = cells.astype("str").str.strip().where(cells.notna())
+        names = names.mask(names == "")
+        if instrument is None:
+            return names
+        if names.nunique() > 1:
+            several = ", ".join(sorted(names.dropna().unique())[:3])
+            raise BarsError(
+                "a file of one instrument to rename", f"several ({several}, ...)", "leave out --instrument"
+            )
+    name = (instrument or mapping.instrument or "").strip()
+    if not name:
+        raise BarsError("an instrument", "a file that names none", "give --instrument")
+    return pd.Series(name, index=frame.index, dtype="str")
+
+
+def _timeframes(frame: pd.DataFrame, mapping: ColumnMapping, timeframe: str | None) -> pd.Series:
+    column = mapping.column("timeframe")
+    if timeframe is not None or column is None:
+        return pd.Series(timeframe, index=frame.index, dtype="str")
+    cells = one_column(frame, column)
+    said = cells.astype("str").where(cells.notna())
+    named = {word: name_timeframe(word) for word in said.dropna().unique() if word.strip()}
+    return cast(pd.Series, said.map(named.get).astype("str").where(said.isin(list(named))))

@@ -1,0 +1,4 @@
+"""The attribution methods.
+
+Files: conductance, gradients, hiding, registry, settings, shapley.
+"""

@@ -1,0 +1,65 @@
+"""The Live page without a browser, over a small model: with and without a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.store import BarStore
+from tests.core.review import synthetic_review
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def open_live(**params: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    for name, value in {"instrument": "AAA", "timeframe": "1d", **params}.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def said(app: AppTest) -> str:
+    bodies = [element.proto.body for element in app.get("html")]
+    return " ".join([*bodies, *(str(e.value) for kind in ("markdown", "caption") for e in app.get(kind))])
+
+
+@pytest.mark.usefixtures("home")
+def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
+    app = open_live()
+    text = said(app)
+    assert not app.exception
+    assert "Something went wrong" not in text
+    assert text.count("sure: <b>") == 3
+    assert "no record yet: run python -m core walk-forward" in text
+    assert "Why: the last 20 bars carry" in text
+    assert "stored history, ends 2010-05-14" in text
+
+
+def test_a_walk_forward_of_the_same_name_becomes_the_record(home: Path) -> None:
+    synthetic_review.write_synthetic(home / "walk_forward" / "small", bars=400)
+    text = said(open_live())
+    assert "Something went wrong" not in text
+    assert "times it was this sure" in text or "never this sure in the walk-forward" in text
+    assert "no record yet" not in text
+
+
+def test_the_strip_turns_amber_when_the_next_bar_is_overdue_and_not_on_an_older_bar(home: Path) -> None:
+    store = BarStore(home)
+    bars = store.read_range("BBB", "1d")
+    newest = pd.Timestamp.now("UTC").normalize() - pd.Timedelta(days=12)
+    late = bars.assign(instrument="LATE", ts=bars["ts"] + (newest - bars["ts"].iloc[-1]))
+    store.append(late)
+    assert "Feed is late: newest bar" in said(open_live(instrument="LATE"))
+    before = f"{late['ts'].iloc[-2]:%Y-%m-%d}"
+    assert "Feed is late" not in said(open_live(instrument="LATE", bar=before))
+
+
+@pytest.mark.usefixtures("home")
+def test_the_viewers_zone_is_offered_beside_utc() -> None:
+    app = open_live()
+    assert "closed 2010-05-15 00:00 UTC" in said(app)
+    choice = next(group for group in app.get("button_group") if group.key == "times_in")
+    assert choice.value == "UTC"

@@ -1,0 +1,163 @@
+"""Panels and sentences: numbers as a person reads them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.components.record_strip import strip_data
+from app.figures.theme import SOURCE_COLORS
+from app.live.panels import task_panel
+from app.words.predictions import facts, percent, set_sentence, why_sentence
+from core.prediction import Prediction, StatedClass, TaskPrediction
+from core.review.outcomes import Outcome, record_sentence
+from core.review.track_record import ConfidenceRecord
+from core.scores.bootstrap import BlockBootstrap
+
+
+def prediction(
+    task: str, probabilities: dict[str, float], confidence: float, **more: float
+) -> TaskPrediction:
+    return TaskPrediction(
+        task=task,
+        classes=tuple(probabilities),
+        logits=np.log(list(probabilities.values())),
+        probabilities=np.array(list(probabilities.values())),
+        head_confidence=confidence,
+        sources={},
+        raw_confidence=0.5,
+        **more,
+    )
+
+
+DIRECTION = prediction("direction", {"Bullish": 0.61, "Bearish": 0.17, "Sideways": 0.22}, 0.58)
+
+
+def test_a_panel_says_the_call_and_every_class_in_whole_percent() -> None:
+    panel = task_panel(DIRECTION)
+    assert "BULLISH" in panel
+    for text in ("61%", "17%", "22%"):
+        assert f">{text}<" in panel
+
+
+SOURCES = {"attention": 0.31, "ensemble": 0.92, "similarity": 0.44, "mc_dropout": 0.87}
+STATED = replace(
+    DIRECTION,
+    sources=SOURCES,
+    stated=StatedClass(0.53, 0.49, np.array([0.53, 0.2, 0.27]), ("Bullish", "Sideways")),
+)
+
+
+def worth(value: float, rows: int, right: int) -> ConfidenceRecord:
+    """Record of `rows` calls all stated at `value`."""
+    when = BlockBootstrap.over(np.arange(rows), 5, 50)
+    return ConfidenceRecord.of(np.full(rows, value), np.arange(rows) < right, when)
+
+
+def test_the_stated_probabilities_replace_the_plain_ones_and_the_call_stays() -> None:
+    panel = task_panel(STATED)
+    assert "BULLISH" in panel
+    for text in ("53%", "20%", "27%"):
+        assert f">{text}<" in panel
+    assert "61%" not in panel
+
+
+def test_a_stated_confidence_stands_beside_its_record() -> None:
+    panel = task_panel(STATED, {"confidence": worth(0.53, 812, 463)})
+    assert "sure: <b>53%</b> · right 57% of the 812 times it was this sure" in panel
+
+
+def test_without_a_walk_forward_the_panel_names_the_command() -> None:
+    assert "sure: <b>53%</b> · no record yet: run python -m core walk-forward" in task_panel(STATED)
+
+
+def test_every_source_has_its_colour_its_question_its_value_and_its_record() -> None:
+    records = {name: worth(value, 812, 382) for name, value in SOURCES.items()}
+    panel = task_panel(STATED, records)
+    for name, color in SOURCE_COLORS.items():
+        cell = panel.split(f'data-source="{name}"')[1].split("data-source")[0]
+        assert f"background:{color}" in cell
+        assert f">{percent(SOURCES[name])}<" in cell
+        assert "direction was right 47% of the time, n = 812." in cell
+    for question in ("where it looks", "do its layers agree", "seen before?", "steady under noise"):
+        assert f">{question}<" in panel
+
+
+def test_the_head_confidence_stays_in_the_tooltip() -> None:
+    tip = task_panel(STATED).split('role="tooltip">')[1].split("</span>")[0]
+    assert "own estimate of being right: 58%, not calibrated" in tip
+
+
+def test_a_model_without_calibrators_says_that_its_sureness_is_not_known() -> None:
+    panel = task_panel(DIRECTION)
+    assert "sure: <b>not known</b>" in panel
+    assert "90% set" not in panel
+
+
+def test_the_prediction_set_is_said_in_words() -> None:
+    classes = ("Bullish", "Bearish", "Sideways")
+    assert set_sentence(("Bullish", "Sideways"), classes) == "90% set: Bullish or Sideways"
+    assert set_sentence(classes, classes) == "90% set: any of the 3, nothing ruled out"
+    assert set_sentence((), classes) == "90% set: empty, no class fits"
+    assert "90% set: Bullish or Sideways" in task_panel(STATED)
+
+
+def test_moments_follow_the_zone_and_daily_bars_keep_their_date() -> None:
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    said = Prediction("AAPL", "1d", ts, ts + pd.Timedelta(days=1), "m", "v", 20.0, False, 0.5, True, "", {})
+    due = pd.Timestamp("2013-03-04", tz="UTC")
+    assert facts(said, due, "1d") == (
+        "Bar of **2013-03-01**, closed 2013-03-02 00:00 UTC, next 2013-03-04 · answered in 20 ms"
+    )
+    assert facts(said, due, "1d", "America/New_York") == (
+        "Bar of **2013-03-01**, closed 2013-03-01 19:00 EST, next 2013-03-04 · answered in 20 ms"
+    )
+    assert "Bar of **2013-02-28 19:00**" in facts(said, due, "1h", "America/New_York")
+
+
+def test_why_says_the_share_of_the_last_twenty_bars_and_how_unlike_training() -> None:
+    row = np.full(300, 0.38 / 280)
+    row[-20:] = 0.62 / 20
+    assert why_sentence(row, 0.92) == (
+        "Why: the last 20 bars carry 62% of its attention · unlike training? no, at 92% of the limit"
+    )
+    assert "**yes**, at 130% of the limit" in why_sentence(row, 1.3)
+
+
+def test_intensity_is_shown_only_where_the_task_has_one() -> None:
+    shares = {"Low": 0.2, "Medium": 0.3, "High": 0.5}
+    with_intensity = prediction("volatility", shares, 0.4, intensity=-0.25)
+    assert "expected volatility" not in task_panel(DIRECTION)
+    assert "-0.2" in task_panel(with_intensity)
+
+
+def test_names_from_a_users_configuration_cannot_inject_markup() -> None:
+    hostile = prediction("<b>x</b>", {"<i>a</i>": 0.9, "b": 0.1}, 0.5)
+    assert "<i>" not in task_panel(hostile)
+    assert "<b>x" not in task_panel(hostile)
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.0, "0%"), (0.574, "57%"), (1.0, "100%")])
+def test_percent_has_no_decimals(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def outcome(call: str, happened: str | None) -> Outcome:
+    return Outcome(pd.Timestamp("2020-01-02", tz="UTC"), call, happened)
+
+
+def test_the_record_counts_only_what_is_decided() -> None:
+    past = [outcome("Low", "Low"), outcome("Low", "High"), outcome("High", "High"), outcome("High", None)]
+    assert record_sentence(past) == "2 of 3 right (67%), 1 not decided yet"
+    assert record_sentence([outcome("Low", None)]) == "none is decided yet"
+
+
+def test_the_strip_tells_right_wrong_and_open_apart_and_names_the_bar() -> None:
+    line = strip_data({"volatility": [outcome("Low", "Low"), outcome("Low", "High"), outcome("Low", None)]})
+    cells = line["lines"][0]["cells"]
+    assert [cell["state"] for cell in cells] == ["right", "wrong", "open"]
+    assert {cell["bar"] for cell in cells} == {"2020-01-02"}
+    assert cells[1]["text"] == "2020-01-02: said Low, High came"

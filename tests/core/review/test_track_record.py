@@ -1,0 +1,118 @@
+"""Records of confidence, counted again by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.words.predictions import source_record, sureness_record
+from core.review.rows import RowFilter, resample_blocks, take_rows
+from core.review.track_record import RECORDED, ConfidenceRecord, build_records
+from core.scores.bootstrap import BlockBootstrap
+from tests.core.review.synthetic_review import write_synthetic
+
+
+def record_of(stated: np.ndarray, correct: np.ndarray) -> ConfidenceRecord:
+    return ConfidenceRecord.of(stated, correct, BlockBootstrap.over(np.arange(len(stated)), 5, 200))
+
+
+@pytest.fixture(scope="module")
+def counted():
+    rng = np.random.default_rng(3)
+    stated = rng.uniform(0.3, 0.9, 2000).astype(np.float32).astype(float)
+    correct = rng.random(2000) < stated
+    return stated, correct, record_of(stated, correct)
+
+
+@pytest.mark.parametrize("value", [0.31, 0.5, 0.7, 0.89])
+def test_a_standing_counts_the_rows_of_its_own_tenth(counted, value: float) -> None:
+    stated, correct, record = counted
+    found = record.standing(value)
+    inside = (stated >= found.low) & (stated < found.high)
+    assert found.low <= value <= found.high
+    assert found.count == pytest.approx(inside.sum(), abs=1)
+    assert found.count == pytest.approx(len(stated) / 10, abs=1)
+    assert found.right == pytest.approx(correct[inside].sum(), abs=1)
+    assert found.right_low < found.share < found.right_high
+
+
+def test_every_tenth_of_a_calibrated_forecaster_is_right_as_often_as_it_says(counted) -> None:
+    stated, _, record = counted
+    for value in np.quantile(stated, np.arange(0.05, 1, 0.1)):
+        found = record.standing(float(value))
+        spread = np.sqrt(value * (1 - value) / found.count)
+        assert abs(found.share - value) < 4 * spread
+
+
+def test_the_tenths_together_hold_every_row_once(counted) -> None:
+    stated, correct, record = counted
+    found = {record.standing(float(value)) for value in stated}
+    assert sum(standing.count for standing in found) == len(stated)
+    assert sum(standing.right for standing in found) == correct.sum()
+
+
+def test_outside_of_everything_ever_stated_there_is_no_record(counted) -> None:
+    record = counted[2]
+    for value in (0.1, 0.99):
+        found = record.standing(value)
+        assert found.count == 0
+        assert np.isnan(found.share)
+        assert found.low <= value <= found.high
+
+
+def test_an_isotonic_step_stored_as_float32_is_found_at_its_double() -> None:
+    steps = np.repeat([1 / 3, 0.57], [400, 600])
+    correct = np.arange(1000) % 2 == 0
+    record = record_of(steps.astype(np.float32), correct)
+    assert record.standing(1 / 3).count == 400
+    assert record.standing(0.57).count == 600
+
+
+def test_a_single_value_ever_stated_has_every_row() -> None:
+    record = record_of(np.full(50, 0.5), np.arange(50) < 20)
+    found = record.standing(0.5)
+    assert (found.count, found.right) == (50, 20)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (29, "fewer than 30 such times"),
+        (40, "of the 40 times it was this sure"),
+        (400, "right 50% of the 400 times it was this sure"),
+    ],
+)
+def test_the_words_follow_how_many_times_there_were(rows: int, words: str) -> None:
+    record = record_of(np.full(rows, 0.5), np.arange(rows) % 2 == 0)
+    said = sureness_record(0.5, {"confidence": record})
+    assert words in said
+    assert ("[" in said) == (rows == 40)
+
+
+def test_a_source_says_what_it_was_worth_for_the_task() -> None:
+    record = record_of(np.full(812, 0.4), np.arange(812) < 382)
+    assert source_record("direction", "attention", 0.4, {"attention": record}) == (
+        "When attention confidence was this high, direction was right 47% of the time, n = 812."
+    )
+    assert "is above every attention confidence" in source_record(
+        "direction", "attention", 0.9, {"attention": record}
+    )
+
+
+def test_without_a_walk_forward_the_command_is_named() -> None:
+    assert "python -m core walk-forward" in sureness_record(0.5, None)
+    assert "python -m core walk-forward" in source_record("regime", "similarity", 0.5, {})
+
+
+def test_records_come_from_the_tasks_own_rows(tmp_path) -> None:
+    result = write_synthetic(tmp_path / "wf", bars=200)
+    rows = take_rows(result, RowFilter("direction"))
+    records = build_records(rows, lambda found: resample_blocks(found, 5))
+    assert set(records) == set(RECORDED)
+    table = result.rows[result.rows["task"] == "direction"]
+    call = table[["p_0", "p_1", "p_2"]].to_numpy().argmax(axis=1)
+    value = float(table["mc_dropout"].median())
+    found = records["mc_dropout"].standing(value)
+    inside = ((table["mc_dropout"] >= found.low) & (table["mc_dropout"] < found.high)).to_numpy()
+    assert found.count == pytest.approx(inside.sum(), abs=1)
+    assert found.right == pytest.approx((call == table["label"])[inside].sum(), abs=1)

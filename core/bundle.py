@@ -19,7 +19,7 @@ import safetensors.torch
 from core import __version__
 from core.confidence.similarity import DistanceReference, TrainingReference
 from core.confidence.stated import TaskConfidence
-from core.config import Config, parse_config
+from core.config import ASSETS, Config, parse_config
 from core.data.labels.assign import SeriesThresholds
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders
@@ -31,7 +31,7 @@ WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
 REFERENCES = ("representation", "inputs")
 ARRAYS = tuple(f"{part}_{name}.npy" for part in REFERENCES for name in ("mean", "precision"))
-SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "model"
+SHIPPED = ASSETS / "model"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

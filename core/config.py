@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from core.errors import ConfigError
 from core.timeframe import DURATIONS
 
-DEFAULT_PATH = Path(__file__).resolve().parents[1] / "assets" / "default.yaml"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+"""What ships with the code: defaults, the bundled model and bars, evidence."""
+
+DEFAULT_PATH = ASSETS / "default.yaml"
 
 
 class _Section(BaseModel):

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import pandas as pd
 
+from core.config import ASSETS
 from core.data.bars import as_bars
 from core.data.findings import Finding, findings_table, merge_findings
 from core.data.ingest.mapping import ColumnMapping, guess_mapping
@@ -240,7 +241,7 @@ def _summaries(counts: dict[tuple[str, str], UpsertCount], found: list[Finding])
     )
 
 
-STOCKS_PATH = Path(__file__).resolve().parents[2] / "assets" / "bars" / "stocks_daily.parquet"
+STOCKS_PATH = ASSETS / "bars" / "stocks_daily.parquet"
 STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 INDICES = {"SP500": "arch.data.sp500", "NASDAQ": "arch.data.nasdaq"}
 BUNDLED = (*STOCKS, *INDICES)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.bundle import Bundle
-from core.config import ModelConfig
+from core.config import ASSETS, ModelConfig
 from core.errors import InputError
 
 Part = Literal["planted", "routing", "importance", "moments"]
@@ -23,7 +23,7 @@ PARTS: tuple[Part, ...] = ("planted", "routing", "importance", "moments")
 """What can be measured: methods on known causes, attention against removal, global importance, the index of
 similar moments."""
 
-SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "evidence"
+SHIPPED = ASSETS / "evidence"
 _SUFFIX = {"moments": ".npz"}
 
 

@@ -9,11 +9,10 @@ from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
 from app.review.panels import draw_compared, draw_errors, draw_sets
-from app.review.words import rolling_share
+from app.review.words import acting_sentence, rolling_share
 from app.shell import controls, notices
 from app.shell.choosers import draw_chart
 from core.confidence.sources import SOURCES
-from core.review.acting import acting_sentence
 
 RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)
 

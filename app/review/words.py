@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from app.figures.theme import class_sign
+from core.review.acting import Acting
 from core.review.performance import MODEL, SCORES, verdict
 from core.review.rows import STATED, ReviewRows, RowFilter
 
@@ -39,6 +41,26 @@ def scope_sentence(rows: ReviewRows, chosen: RowFilter, beside_strip: bool) -> s
         f":material/fact_check: **{len(rows):,} {chosen.task} predictions of {instrument}**, {first} to "
         f"{last}, each at a bar its model had not been trained on."
         + (" The bar chosen at the top plays no part here." if beside_strip else "")
+    )
+
+
+def acting_sentence(acting: Acting, percent: int) -> str:
+    """How many calls, how many right, of which kind; bold where it matters (Markdown)."""
+    calls, right = acting.calls[:, percent], acting.right[:, percent]
+    acted = int(calls.sum())
+    above = "Acting on everything" if percent == 0 else f"Above {percent}%"
+    if not acted:
+        return f"**{above} it would never have acted**: none of {acting.total:,} predictions was that sure."
+    found = acting.share_right(percent)
+    spread = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" if np.isfinite(found.low) else ""
+    kinds = "; ".join(
+        f"{n:,} {class_sign(name)} {name} right {100 * r / n:.0f}%"
+        for name, n, r in zip(acting.classes, calls, right, strict=True)
+        if n
+    )
+    return (
+        f"**{above} it would have acted {acted:,} times** ({100 * acted / acting.total:.0f}% of "
+        f"{acting.total:,}) **and been right {100 * found.value:.0f}%{spread}**: {kinds}."
     )
 
 

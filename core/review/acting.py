@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.figures.theme import class_sign
 from core.review.rows import ReviewRows
 from core.scores.bootstrap import BlockBootstrap, Interval, interval
 
@@ -64,26 +63,6 @@ def count_acting(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> Acti
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.where(drawn_calls > 0, drawn_right / drawn_calls, np.nan)
     return Acting(rows.classes, _above(calls), _above(right), drawn, len(rows))
-
-
-def acting_sentence(acting: Acting, percent: int) -> str:
-    """How many calls, how many right, of which kind; bold where it matters (Markdown)."""
-    calls, right = acting.calls[:, percent], acting.right[:, percent]
-    acted = int(calls.sum())
-    above = "Acting on everything" if percent == 0 else f"Above {percent}%"
-    if not acted:
-        return f"**{above} it would never have acted**: none of {acting.total:,} predictions was that sure."
-    found = acting.share_right(percent)
-    spread = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" if np.isfinite(found.low) else ""
-    kinds = "; ".join(
-        f"{n:,} {class_sign(name)} {name} right {100 * r / n:.0f}%"
-        for name, n, r in zip(acting.classes, calls, right, strict=True)
-        if n
-    )
-    return (
-        f"**{above} it would have acted {acted:,} times** ({100 * acted / acting.total:.0f}% of "
-        f"{acting.total:,}) **and been right {100 * found.value:.0f}%{spread}**: {kinds}."
-    )
 
 
 def _above(counts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Lookback without a screen: data, model, training, confidence and explanations."""
+"""Lookback without a screen: data, model, training, confidence and explanations.
+
+Files: __main__, bundle, config, errors, prediction, predictor, timeframe.
+Folders: baselines, cli, confidence, data, experiments, explain, models, review, scores, training.
+"""
 
 import os
 

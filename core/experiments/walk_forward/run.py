@@ -190,13 +190,13 @@ def _run_folds(
 
 def _on_ray(bars: BarsBySeries, config: Config, todo: list[FoldPlan]) -> Iterator[None]:
     """Yields once per fold finished, in whatever order."""
-    import ray  # pyright: ignore[reportMissingImports]
+    import ray
 
     started = not ray.is_initialized()
     if started:
         ray.init(include_dashboard=False, log_to_driver=False)
     try:
-        shared = ray.put(dict(bars))
+        shared: ray.ObjectRef[BarsBySeries] = ray.put(dict(bars))
         # As many threads as in this process: sums in another order would round otherwise.
         threads = torch.get_num_threads()
         resources = ray.cluster_resources()

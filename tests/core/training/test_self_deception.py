@@ -35,7 +35,9 @@ def chance(tmp_path_factory):
         labels[known] = rng.permutation(labels[known])
         bars[key] = frame.assign(shuffled=np.where(known, labels, np.nan))
     folder = tmp_path_factory.mktemp("chance")
-    return run_walk_forward(bars, config, folder, folds=2, baselines=["prior", "logistic", "lightgbm"])
+    return run_walk_forward(
+        bars, config, folder, folds=2, baselines=["prior", "logistic", "lightgbm"], use_ray=False
+    )
 
 
 @pytest.mark.parametrize("task", ["direction", "shuffled"])

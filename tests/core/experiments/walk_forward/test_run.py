@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import shutil
 import signal
@@ -31,14 +30,14 @@ from core.timeframe import known_at
 from tests.core.training.walk_forward_markets import market, tiny_config
 
 FOLDS = 2
-ARGUMENTS = {"folds": FOLDS, "test_step": 2}
+ARGUMENTS = {"folds": FOLDS, "test_step": 2, "use_ray": False}
 
 # What a killed process runs; the folder is its argument.
 SCRIPT = """
 import sys
 from core.experiments.walk_forward.run import run_walk_forward
 from tests.core.training.walk_forward_markets import market, tiny_config
-run_walk_forward(market(), tiny_config(), sys.argv[1], folds=2, test_step=2)
+run_walk_forward(market(), tiny_config(), sys.argv[1], folds=2, test_step=2, use_ray=False)
 """
 
 
@@ -313,7 +312,9 @@ def test_series_too_short_for_a_fold_are_left_out_of_it_and_named(bars, tmp_path
     young = bars["BBB", "1d"].iloc[720:].reset_index(drop=True)
     series = {("AAA", "1d"): bars["AAA", "1d"], ("BBB", "1d"): young}
     config = tiny_config(training={"epochs": 1}, data={"instruments": ["AAA", "BBB"]})
-    result = run_walk_forward(series, config, tmp_path, folds=2, test_step=8, baselines=["prior"])
+    result = run_walk_forward(
+        series, config, tmp_path, folds=2, test_step=8, baselines=["prior"], use_ray=False
+    )
     assert list(result.folds[0].skipped) == ["BBB|1d"]
     assert set(result.rows.loc[result.rows["fold"] == 0, "instrument"]) == {"AAA"}
 
@@ -324,6 +325,5 @@ def test_bars_too_few_are_refused(bars, tmp_path):
         run_walk_forward(short, tiny_config(), tmp_path, folds=2)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an extra")
 def test_folds_on_ray_give_the_same_numbers(finished, bars, tmp_path):
-    _same(run_walk_forward(bars, tiny_config(), tmp_path, **ARGUMENTS, use_ray=True), finished[1])
+    _same(run_walk_forward(bars, tiny_config(), tmp_path, **ARGUMENTS | {"use_ray": True}), finished[1])

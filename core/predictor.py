@@ -19,6 +19,7 @@ from core.data.features.table import CAUSAL_WARMUP
 from core.data.inputs import prepare_window, series_key
 from core.data.labels.assign import SeriesThresholds
 from core.data.store import BarStore
+from core.device import device_of
 from core.errors import WindowError
 from core.models.heads import HeadOutput
 from core.models.trace import trace
@@ -128,8 +129,8 @@ class Predictor:
             instrument=instrument,
             timeframe=timeframe,
             ts=window.ts,
-            weights=np.stack([layer[0].float().numpy() for layer in output.attention]),
-            bias_scale=model.bias_scales().numpy(),
+            weights=np.stack([layer[0].float().cpu().numpy() for layer in output.attention]),
+            bias_scale=model.bias_scales().cpu().numpy(),
             windows=tuple(self.bundle.config.model.windows),
         )
 
@@ -172,11 +173,11 @@ class Predictor:
         }
 
     def _inputs(self, windows: list[ModelWindow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        bundle = self.bundle
+        bundle, device = self.bundle, device_of(self.bundle.model)
         return (
-            torch.from_numpy(np.stack([window.features for window in windows])),
-            torch.tensor([bundle.instrument_index(window.instrument) for window in windows]),
-            torch.tensor([bundle.timeframe_index(window.timeframe) for window in windows]),
+            torch.from_numpy(np.stack([window.features for window in windows])).to(device),
+            torch.tensor([bundle.instrument_index(window.instrument) for window in windows], device=device),
+            torch.tensor([bundle.timeframe_index(window.timeframe) for window in windows], device=device),
         )
 
     def _score(self, windows: list[ModelWindow], began: float) -> list[Prediction]:
@@ -213,10 +214,12 @@ class Predictor:
         return predictions
 
     def _state(self, task: TaskConfig, head: HeadOutput, sources: ConfidenceSources) -> list[TaskPrediction]:
-        logits, stacked, raw = head.logits[:, 0].numpy(), sources.stacked().numpy(), sources.raw().numpy()
+        logits, stacked, raw, probabilities = (
+            part.cpu().numpy()
+            for part in (head.logits[:, 0], sources.stacked(), sources.raw(), head.probabilities[:, 0])
+        )
         fitted = self.bundle.confidence.get(task.name)
         stated = None if fitted is None else fitted.state(logits, stacked, raw)
-        probabilities = head.probabilities[:, 0].numpy()
         return [
             TaskPrediction(
                 task=task.name,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.device import device_of
 from core.errors import InputError
-from core.explain.margin import TaskMargin, check_window, device_of
+from core.explain.margin import TaskMargin, check_window
 
 SHARE_SPANS = (20, 50, 300)
 LOCAL_AGE = 10.0

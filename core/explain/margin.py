@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.device import device_of
 from core.errors import InputError, WindowError
 from core.models.transformer import MarketTransformer, ModelOutput
 
@@ -165,12 +166,6 @@ def evaluate(margin: Margin, windows: np.ndarray | Tensor, batch: int = EVALUATI
 def probability(margin: np.ndarray | float) -> np.ndarray:
     """Probability of the class whose log-odds are `margin`, any shape."""
     return 1 / (1 + np.exp(-np.asarray(margin, dtype=float)))
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Where the module's parameters live; the CPU if it has none."""
-    parameter = next(module.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def check_window(window: np.ndarray) -> np.ndarray:

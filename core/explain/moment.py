@@ -14,6 +14,7 @@ from core.bundle import Bundle
 from core.config import TaskConfig
 from core.data.features.table import feature_groups
 from core.data.segments import TRAIN
+from core.device import device_of
 from core.errors import InputError, WindowError
 from core.explain.margin import TaskMargin
 from core.explain.references import BASELINES, Baseline, multi_reference, training_median, window_mean
@@ -85,18 +86,18 @@ class Moment:
 
     def attention_by_layer(self) -> np.ndarray:
         """What the bar itself attends in every layer, mean over heads, (L, T) float32."""
-        model = self.bundle.model
+        model, device = self.bundle.model, device_of(self.bundle.model)
         instrument = self.bundle.instrument_index(self.window.instrument)
         timeframe = self.bundle.timeframe_index(self.window.timeframe)
         with torch.inference_mode():
             output = model(
-                torch.from_numpy(self.features)[None],
-                torch.tensor([instrument]),
-                torch.tensor([timeframe]),
+                torch.from_numpy(self.features)[None].to(device),
+                torch.tensor([instrument], device=device),
+                torch.tensor([timeframe], device=device),
                 last_only=True,
                 need_attention="last",
             )
-        return torch.stack(output.attention)[:, 0].mean(dim=1).float().numpy()
+        return torch.stack(output.attention)[:, 0].mean(dim=1).float().cpu().numpy()
 
     def task(self, name: str) -> TaskConfig:
         """A task of the model.

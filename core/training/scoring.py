@@ -16,6 +16,7 @@ from core.confidence.similarity import TrainingReference, window_statistics
 from core.confidence.sources import estimate_sources
 from core.confidence.stated import TaskConfidence
 from core.data.windows import LastBarWindows
+from core.device import device_of
 from core.errors import InputError
 from core.models.heads import HeadOutput
 from core.models.trace import trace
@@ -86,7 +87,7 @@ def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: in
     parts: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in model.heads}
     representation, statistics = [], []
     was_training = model.training
-    device = next(model.parameters()).device
+    device = device_of(model)
     model.eval()
     try:
         with torch.inference_mode():
@@ -196,7 +197,7 @@ def score_with_confidence(
     names = list(model.heads)
     parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in names}
     distances, strangeness = [], []
-    device = next(model.parameters()).device
+    device = device_of(model)
     with torch.inference_mode():
         for items in DataLoader(windows, batch_size=batch):
             traced = trace(model, *(items[key].to(device) for key in ("x", "instrument", "timeframe")))

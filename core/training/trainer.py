@@ -28,6 +28,7 @@ from core.config import Config, TrainingConfig
 from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TRAIN
 from core.data.windows import DenseWindows
+from core.device import choose_device
 from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
 from core.training.losses import balanced_class_weights
@@ -132,13 +133,16 @@ def choose_precision(training: TrainingConfig) -> Literal["32-true", "bf16-mixed
     """Resolve "auto": bf16 on a GPU, and on a CPU with bf16 instructions (1.5 times as fast there)."""
     if training.precision != "auto":
         return training.precision
-    on_gpu = training.accelerator == "gpu" or (training.accelerator == "auto" and torch.cuda.is_available())
-    if on_gpu:
+    if _device(training).type == "cuda":
         return "bf16-mixed"
     # torch has no public query for these instruction sets.
     queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     has_bf16 = any(getattr(torch.cpu, query, lambda: False)() for query in queries)
     return "bf16-mixed" if has_bf16 else "32-true"
+
+
+def _device(training: TrainingConfig) -> torch.device:
+    return choose_device(training.accelerator, "training.accelerator")
 
 
 def run_fingerprint(data: PreparedData, config: Config) -> str:
@@ -157,6 +161,7 @@ def _fit(
     callbacks: Sequence[Callback],
 ) -> bool:
     training = config.training
+    precision = choose_precision(training)
     # Lightning's own save_last writes only when the best improves, and a resumed run would repeat the rest.
     checkpoints = [
         ModelCheckpoint(
@@ -172,9 +177,9 @@ def _fit(
     with _quiet_lightning():
         try:
             trainer = pl.Trainer(
-                accelerator=training.accelerator,
+                accelerator="gpu" if _device(training).type == "cuda" else "cpu",
                 devices=training.devices,
-                precision=choose_precision(training),
+                precision=precision,
                 max_epochs=training.epochs,
                 accumulate_grad_batches=training.accumulate,
                 gradient_clip_val=training.gradient_clip,

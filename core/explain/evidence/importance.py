@@ -16,6 +16,7 @@ import torch
 from core.bundle import Bundle
 from core.data.features.table import MISSING_SHARE, feature_groups
 from core.data.segments import TEST
+from core.device import device_of
 from core.explain.attribution import attribute
 from core.explain.evidence.importance_formulas import (
     FEATURE_SELECTION_THRESHOLD,
@@ -246,13 +247,15 @@ def _probabilities(
     """
     parts: dict[str, list[np.ndarray]] = {task.name: [] for task in bundle.config.tasks}
     model = bundle.model.eval()
+    device = device_of(model)
     with torch.inference_mode():
         for start in range(0, len(windows), EVALUATION_BATCH):
             rows = slice(start, start + EVALUATION_BATCH)
             x = torch.from_numpy(np.ascontiguousarray(windows[rows]))
-            said = model(x, *(indices[rows] for indices in context), last_only=True).tasks
+            inputs = (part.to(device) for part in (x, *(indices[rows] for indices in context)))
+            said = model(*inputs, last_only=True).tasks
             for task, values in parts.items():
-                values.append(said[task].probabilities[:, -1].double().numpy())
+                values.append(said[task].probabilities[:, -1].double().cpu().numpy())
     return {task: np.concatenate(values) for task, values in parts.items()}
 
 

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from core.bundle import Bundle
 from core.data.segments import TEST
+from core.device import device_of
 from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
 from core.explain.margin import (
@@ -25,7 +26,6 @@ from core.explain.margin import (
     Progress,
     TaskMargin,
     check_window,
-    device_of,
     log_odds,
 )
 from core.explain.references import window_mean

@@ -11,7 +11,8 @@ from captum.attr import LayerConductance
 from torch import Tensor
 from torch.nn import Module
 
-from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, device_of, evaluate
+from core.device import device_of
+from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, evaluate
 from core.explain.methods.gradients import NEGLIGIBLE
 from core.explain.methods.settings import Settings
 

@@ -12,7 +12,8 @@ import torch
 from captum.attr import GradientShap
 from torch import Tensor
 
-from core.explain.margin import Margin, MeteredMargin, device_of, evaluate
+from core.device import device_of
+from core.explain.margin import Margin, MeteredMargin, evaluate
 from core.explain.methods.settings import Settings
 
 NEGLIGIBLE = 0.01

@@ -9,7 +9,8 @@ import torch
 from captum.attr import FeatureAblation, Occlusion
 from torch import Tensor
 
-from core.explain.margin import EVALUATION_BATCH, MeteredMargin, device_of
+from core.device import device_of
+from core.explain.margin import EVALUATION_BATCH, MeteredMargin
 from core.explain.methods.gradients import slopes
 from core.explain.methods.settings import Settings, players, share_equally
 

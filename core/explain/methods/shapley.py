@@ -10,7 +10,8 @@ import torch
 from shap.maskers import Independent
 from torch import Tensor, nn
 
-from core.explain.margin import EVALUATION_BATCH, MeteredMargin, device_of, evaluate
+from core.device import device_of
+from core.explain.margin import EVALUATION_BATCH, MeteredMargin, evaluate
 from core.explain.methods.gradients import seeded
 from core.explain.methods.settings import Settings, players, share_equally
 

@@ -18,10 +18,11 @@ import torch
 from core.bundle import Bundle
 from core.data.dataset import LabelledSeries
 from core.data.segments import TRAIN
+from core.device import device_of
 from core.errors import InputError
 from core.explain.evidence.sample import known_series
 from core.explain.evidence.store import EvidenceError, find_evidence, model_fingerprint
-from core.explain.margin import Cancelled, ExplanationCancelled, Progress, device_of
+from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.explain.similar.reach import list_sources, valid_until
 from core.explain.similar.search import MISSING, IndexedSeries, MomentIndex
 from core.prediction import ModelWindow

@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from core.device import device_of
 from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.attribution import attribute
 from core.explain.evidence.planted.markets import PlantedData
 from core.explain.evidence.planted.training import CLASSES, TASK, build_model
 from core.explain.evidence.routing import rank_correlation
-from core.explain.margin import Cancelled, TaskMargin, device_of
+from core.explain.margin import Cancelled, TaskMargin
 from core.explain.methods.conductance import layer_conductance
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from core.config import ASSETS, Config, parse_config
 from core.data.labels.assign import SeriesThresholds
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders
+from core.disk import digest_file, digest_json, stage_folder
 from core.errors import BundleError, InputError
 from core.models.transformer import MarketTransformer
 
@@ -107,9 +105,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     """
     check_name(bundle.name)
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
-    try:
+    with stage_folder(folder) as staging:
         weights = {name: tensor.contiguous() for name, tensor in bundle.model.state_dict().items()}
         safetensors.torch.save_file(weights, staging / WEIGHTS)
         for part in REFERENCES:
@@ -119,21 +115,11 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
                 np.save(staging / f"{part}_{name}.npy", values, allow_pickle=False)
         (staging / WEIGHTS).chmod(0o644)
         manifest = _manifest(bundle)
-        manifest["files"] = {name: _sha256(staging / name) for name in (WEIGHTS, *ARRAYS)}
+        manifest["files"] = {name: digest_file(staging / name) for name in (WEIGHTS, *ARRAYS)}
         manifest["digest"] = _digest(manifest)
         (staging / MANIFEST).write_text(
             json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8"
         )
-        staging.chmod(0o755)
-        if folder.exists():
-            retired = staging.with_name(staging.name + "-old")
-            folder.replace(retired)
-            staging.replace(folder)
-            shutil.rmtree(retired)
-        else:
-            staging.replace(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return load_bundle(folder)
 
 
@@ -151,7 +137,7 @@ def load_bundle(folder: Path) -> Bundle:
         path = folder / name
         if not path.is_file():
             raise BundleError(f"the file {name} in the bundle {folder}", "none", "copy the bundle again")
-        if _sha256(path) != expected:
+        if digest_file(path) != expected:
             raise BundleError(
                 f"{name} with the SHA-256 its manifest names",
                 f"other content in {folder}",
@@ -174,7 +160,7 @@ def list_models(home: Path) -> list[ModelEntry]:
 
     A folder without a readable manifest is left out; `load_bundle` says what is wrong with it.
     """
-    folders = [path for path in (Path(home) / "models").glob("*") if (path / MANIFEST).is_file()]
+    folders = [path for path in (Path(home) / "models").glob("[!.]*") if (path / MANIFEST).is_file()]
     folders.sort(key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True)
     entries = []
     for folder in [*folders, SHIPPED]:
@@ -329,10 +315,4 @@ def _read_reference(folder: Path, manifest: dict[str, Any], part: str) -> Distan
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_json({key: value for key, value in manifest.items() if key != "digest"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import cast
 
@@ -20,6 +19,7 @@ from core.data.inputs import prepare_window, series_key
 from core.data.labels.assign import SeriesThresholds
 from core.data.store import BarStore
 from core.device import device_of
+from core.disk import digest_parts
 from core.errors import WindowError
 from core.models.heads import HeadOutput
 from core.models.trace import trace
@@ -265,7 +265,7 @@ def whole_windows(missing: np.ndarray, length: int, max_missing_share: float) ->
 
 def window_fingerprint(features: np.ndarray) -> str:
     """SHA-256 of a model input."""
-    return hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
+    return digest_parts([features])
 
 
 def naive_utc(ts: pd.Timestamp) -> np.datetime64:

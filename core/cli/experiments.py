@@ -100,9 +100,9 @@ def ablate(options: argparse.Namespace) -> dict[str, Any]:
     from core.config import load_config
     from core.data.segments import choose_borders
     from core.data.store import BarStore
+    from core.disk import plain
     from core.experiments.ablation.arms import ARMS, read_arms
     from core.experiments.ablation.run import run_ablation
-    from core.experiments.walk_forward.results import plain
     from core.training.pipeline import read_bars
 
     config = load_config(options.config, options.set)

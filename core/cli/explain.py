@@ -161,8 +161,8 @@ def select_features(options: argparse.Namespace) -> dict[str, Any]:
     """Train without the features that importance says may go, and compare with the whole model."""
     from dataclasses import asdict
 
+    from core.disk import plain
     from core.experiments.ablation.without_features import compare_without, removable_by_evidence
-    from core.experiments.walk_forward.results import plain
 
     predictor = open_predictor(options.model)
     home, bundle = predictor.store.home, predictor.bundle

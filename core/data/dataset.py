@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from core.data.labels.assign import (
 from core.data.labels.measure import TargetQuantities, measure_targets
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
+from core.disk import digest_bars
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def prepare(
         instruments=sorted({instrument for instrument, _ in bars}),
         timeframes=[name for name in config.data.timeframes if any(name == key[1] for key in bars)],
         borders=borders,
-        fingerprint=_fingerprint(bars),
+        fingerprint=digest_bars((series_key(*key), frame) for key, frame in bars.items()),
         audit=audit,
     )
 
@@ -274,18 +274,3 @@ def _rows_seen(ts: np.ndarray, seen: np.ndarray) -> dict[str, Any]:
         return {"first": None, "last": None, "rows": 0}
     first, last = (str(ts[seen][i]) + "Z" for i in (0, -1))
     return {"first": first, "last": last, "rows": int(seen.sum())}
-
-
-def _fingerprint(bars: BarsBySeries) -> str:
-    digest = hashlib.sha256()
-    for key, frame in bars.items():
-        digest.update(series_key(*key).encode())
-        digest.update(frame["ts"].to_numpy(dtype="datetime64[us]").tobytes())
-        for column in frame.columns.drop(["instrument", "timeframe", "ts"]):
-            digest.update(str(column).encode())
-            values = frame[column]
-            numeric = pd.api.types.is_numeric_dtype(values)
-            digest.update(
-                values.to_numpy(float).tobytes() if numeric else "\0".join(map(str, values)).encode()
-            )
-    return digest.hexdigest()

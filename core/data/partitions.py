@@ -8,7 +8,6 @@ lock; writers hold a file lock per partition.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
+from core.disk import hold_lock, remove_leftovers, stage_file
 from core.errors import BarsError
 
 LOCK_SECONDS = 30.0
@@ -201,46 +200,21 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         If another process keeps the lock for longer than `seconds`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.parent / f".{path.stem}.lock", timeout=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BarsError(
-            f"the writers' lock of {path} within {seconds:g} s",
-            "another process still writing it",
-            "wait for that process or stop it",
-        ) from None
-    try:
+    busy = BarsError(
+        f"the writers' lock of {path} within {seconds:g} s",
+        "another process still writing it",
+        "wait for that process or stop it",
+    )
+    with hold_lock(path.parent / f".{path.stem}.lock", seconds, busy):
         # Whoever holds the lock is the only writer, so any temporary file is a killed writer's.
-        for leftover in path.parent.glob(f".{path.stem}.*.tmp"):
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(path.parent, f"{path.stem}.")
         yield
-    finally:
-        lock.release()
 
 
 def replace_partition(path: Path, table: pa.Table) -> None:
     """Write a partition so that readers see the old or the new one whole; call with its lock held."""
-    temporary = path.parent / f".{path.stem}.{uuid.uuid4().hex}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with stage_file(path) as staging:
+        pq.write_table(table, staging, compression="zstd", row_group_size=_ROW_GROUP)
 
 
 def read_partition(path: str | Path) -> pa.Table | None:

@@ -7,10 +7,10 @@ project stands here and binds its parameters.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -36,6 +36,7 @@ from core.data.partitions import (
     series_folder,
     series_folders,
 )
+from core.disk import digest_parts
 from core.errors import BarsError
 from core.timeframe import duration
 
@@ -214,14 +215,7 @@ class BarStore:
         Columns without any value do not count, so that a column first filled after `end` changes nothing.
         """
         bars = self.read_range(instrument, timeframe, end=end)
-        digest = hashlib.sha256(f"{instrument}\n{timeframe}\n{len(bars)}\n".encode())
-        digest.update(bars["ts"].to_numpy(dtype="datetime64[us]").astype("<i8").tobytes())
-        for name in sorted(bars.columns.difference(["instrument", "timeframe", "ts"])):
-            values = bars[name].to_numpy(dtype="<f8") + 0.0
-            if not np.isnan(values).all():
-                digest.update(name.encode() + b"\n")
-                digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
-        return digest.hexdigest()
+        return digest_parts(_content(f"{instrument}\n{timeframe}\n{len(bars)}\n", bars))
 
     def write_findings(self, findings: pd.DataFrame) -> None:
         """Keep quality findings; those of the same series, source, check and verdict are replaced."""
@@ -282,6 +276,17 @@ class BarStore:
         # A shared connection would hand one thread's rows to another; a cursor per call does not.
         with self._connection[0].cursor() as cursor:
             return cursor.register("parts", parts).execute(sql, bound).df()
+
+
+def _content(heading: str, bars: pd.DataFrame) -> Iterator[bytes | np.ndarray]:
+    yield heading.encode()
+    yield bars["ts"].to_numpy(dtype="datetime64[us]").astype("<i8")
+    for name in sorted(bars.columns.difference(["instrument", "timeframe", "ts"])):
+        # One zero and one NaN, of which bits know two and many.
+        values = bars[name].to_numpy(dtype="<f8") + 0.0
+        if not np.isnan(values).all():
+            yield name.encode() + b"\n"
+            yield np.where(np.isnan(values), np.nan, values).astype("<f8")
 
 
 def _as_findings(table: pd.DataFrame) -> pd.DataFrame:

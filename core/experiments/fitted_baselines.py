@@ -16,8 +16,8 @@ from core.config import Config, TaskConfig
 from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
+from core.disk import plain
 from core.experiments.walk_forward.audit import Spans, span_labels, span_windows
-from core.experiments.walk_forward.results import plain
 from core.models.transformer import MarketTransformer
 from core.training.scoring import score_last_bars
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from core.disk import digest_json, write_arrays
 
 FORMAT = 1
 LARGEST = 512 * 2**20
@@ -64,7 +64,7 @@ class ExplanationCache:
                 arrays = {name: stored[name] for name in stored.files}
             header = json.loads(bytes(arrays.pop("header")).decode())
             os.utime(path)
-            if header["key"] != json.loads(_canonical(key)):
+            if header["key"] != _stored_form(key):
                 return None
             return header["fields"], arrays
         except _DAMAGE:
@@ -78,23 +78,12 @@ class ExplanationCache:
         fields
             Plain values for JSON, without NaN.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        header = json.dumps({"key": json.loads(_canonical(key)), "fields": fields}, allow_nan=False)
-        handle, staging = tempfile.mkstemp(prefix=".", suffix=".npz", dir=self.folder)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                np.savez_compressed(
-                    out,
-                    header=np.frombuffer(header.encode(), np.uint8),
-                    **arrays,  # pyright: ignore[reportArgumentType]
-                )
-            Path(staging).replace(self._path(key))
-        finally:
-            Path(staging).unlink(missing_ok=True)
+        header = json.dumps({"key": _stored_form(key), "fields": fields}, allow_nan=False)
+        write_arrays(self._path(key), {"header": np.frombuffer(header.encode(), np.uint8), **arrays})
         self._prune()
 
     def _path(self, key: dict[str, Any]) -> Path:
-        return self.folder / f"{hashlib.sha256(_canonical(key).encode()).hexdigest()[:32]}.npz"
+        return self.folder / f"{digest_json([FORMAT, key])[:32]}.npz"
 
     def _prune(self) -> None:
         kept = []
@@ -111,5 +100,6 @@ class ExplanationCache:
             total -= size
 
 
-def _canonical(key: dict[str, Any]) -> str:
-    return json.dumps([FORMAT, key], sort_keys=True)
+def _stored_form(key: dict[str, Any]) -> list[Any]:
+    """The key as it comes back from JSON, where tuples have become lists."""
+    return json.loads(json.dumps([FORMAT, key], sort_keys=True))

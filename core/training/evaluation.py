@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from core.bundle import Bundle
 from core.data.dataset import LabelledSeries, PreparedData
 from core.data.segments import NO_SEGMENT, TEST
 from core.data.windows import LastBarWindows
+from core.disk import plain
 from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
 from core.scores.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
@@ -211,14 +211,14 @@ def compare(
         probabilities = np.asarray(probabilities, dtype=np.float64)
         probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
         scored = score_task(probabilities, labels, prior).to_dict()
-        entry: dict[str, Any] = {score: _plain(scored[score]) for score in SCORES}
+        entry: dict[str, Any] = {score: plain(scored[score]) for score in SCORES}
         if not name:
             low_high = score_intervals(probabilities, labels, prior, bootstrap=bootstrap, ranked=False)
             entry["log_loss_interval"] = _pair(low_high["log_loss"])
             entry["accuracy_interval"] = _pair(low_high["accuracy"])
         else:
             difference = paired_difference(losses, log_losses(probabilities, labels), bootstrap)
-            entry["model_minus_baseline"] = [_plain(difference.value), *_pair(difference)]
+            entry["model_minus_baseline"] = [plain(difference.value), *_pair(difference)]
         entries[name] = entry
     return TaskEvaluation(len(labels), entries.pop(""), entries)
 
@@ -251,8 +251,4 @@ def _label_ends(windows: LastBarWindows, task: str) -> np.ndarray:
 
 
 def _pair(interval) -> list[float | None]:
-    return [_plain(interval.low), _plain(interval.high)]
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return [plain(interval.low), plain(interval.high)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import signal
@@ -29,6 +27,7 @@ from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TRAIN
 from core.data.windows import DenseWindows
 from core.device import choose_device
+from core.disk import digest_json
 from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
 from core.training.losses import balanced_class_weights
@@ -149,7 +148,7 @@ def run_fingerprint(data: PreparedData, config: Config) -> str:
     """SHA-256 of everything that gives a run its meaning: data, features, labels' borders, configuration."""
     settings = config.model_dump(mode="json", exclude={"name": True, "training": _RESUMABLE})
     content = [data.fingerprint, list(data.feature_names), str(data.borders), settings]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest_json(content)
 
 
 def _fit(

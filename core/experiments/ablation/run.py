@@ -5,9 +5,6 @@ An ablation lives in a folder; arms that are finished are kept, so a killed one 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,11 +19,11 @@ from core.data.dataset import PreparedData, prepare
 from core.data.inputs import BarsBySeries, select_series
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 from core.data.windows import LastBarWindows
+from core.disk import digest_json, plain, write_arrays, write_json, write_text
 from core.errors import ConfigError
 from core.experiments.ablation.arms import ARMS, MEAN_OF, PER_SERIES, Arm, change_config, check_arms
 from core.experiments.ablation.scores import ArmScore, Arrays, compare_forecasts, mean_forecast
 from core.experiments.fitted_baselines import FoldBaselines
-from core.experiments.walk_forward.results import write_json
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
 
@@ -97,7 +94,9 @@ def run_ablation(
                 if changed.data == config.data
                 else _prepared_anew(bars, changed, borders, judged, test_step)
             )
-            _write(place / OUTPUTS, _train_arm(mine, changed, place, test_step, arms[name]))
+            write_arrays(
+                place / OUTPUTS, _train_arm(mine, changed, place, test_step, arms[name]), compress=False
+            )
         forecasts[name] = _read(place / OUTPUTS)
     if progress:
         progress(len(trained), total)
@@ -106,18 +105,19 @@ def run_ablation(
             forecasts[name] = mean_forecast([forecasts[member] for member in arm[MEAN_OF]])
     path = folder / BESIDE
     if not path.is_file():
-        _write(path, _fit_baselines(bars, data, config, judged, names))
+        write_arrays(path, _fit_baselines(bars, data, config, judged, names), compress=False)
     if progress:
         progress(total, total)
     forecasts = {name: forecasts[name] for name in arms}
     scores = compare_forecasts(forecasts, _read(path), judged, config)
-    write_json(folder / "ablation.json", [asdict(score) | {"verdict": score.verdict} for score in scores])
+    table = [asdict(score) | {"verdict": score.verdict} for score in scores]
+    write_json(folder / "ablation.json", plain(table))
     return scores
 
 
 def arm_folder(name: str, arm: Arm) -> str:
     """Where an arm's training is kept: by its settings too, so that changed ones are trained anew."""
-    mark = hashlib.sha256(json.dumps(arm, sort_keys=True).encode()).hexdigest()[:8]
+    mark = digest_json(arm)[:8]
     return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}-{mark}"
 
 
@@ -139,13 +139,13 @@ def _claim(
         list(baselines),
         test_step,
     ]
-    mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    mark = digest_json(content)
     path = folder / "fingerprint"
     if path.is_file() and path.read_text(encoding="utf-8") != mark:
         raise ConfigError(
             "a folder that holds this ablation or none", f"another in {folder}", "choose another"
         )
-    path.write_text(mark, encoding="utf-8")
+    write_text(path, mark)
 
 
 def _windows(data: PreparedData, config: Config, step: int) -> dict[int, LastBarWindows]:
@@ -205,18 +205,6 @@ def _fit_baselines(
         for task, found in fitted.probabilities.items()
         for name, probabilities in found.items()
     }
-
-
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """In one step, so that what a kill leaves behind is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with staging.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -19,10 +19,10 @@ from core.data.features.table import MISSING_SHARE
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
+from core.disk import plain, write_json
 from core.errors import InputError
 from core.experiments.ablation.arms import SEED, WHOLE
 from core.experiments.ablation.scores import ArmScore, compare_forecasts
-from core.experiments.walk_forward.results import write_json
 from core.explain.evidence.importance import removable_everywhere
 from core.explain.evidence.store import read_evidence
 from core.training.pipeline import read_bars
@@ -127,11 +127,13 @@ def compare_without(
         progress(len(trainings), len(trainings))
     write_json(
         folder / RESULT,
-        {
-            "removed": list(removed),
-            "kept": list(fewer.data.feature_columns),
-            "scores": [asdict(score) | {"verdict": score.verdict} for score in scores],
-        },
+        plain(
+            {
+                "removed": removed,
+                "kept": fewer.data.feature_columns,
+                "scores": [asdict(score) | {"verdict": score.verdict} for score in scores],
+            }
+        ),
     )
     return scores
 

@@ -20,6 +20,7 @@ from core.data.dataset import PreparedData, prepare
 from core.data.inputs import BarsBySeries, select_series, series_key
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
 from core.data.windows import LastBarWindows
+from core.disk import write_text
 from core.errors import InputError
 from core.experiments.fitted_baselines import FoldBaselines
 from core.experiments.walk_forward.audit import audit_model, find_suspicious
@@ -184,7 +185,7 @@ def _tracked(plan: FoldPlan, config: Config) -> Iterator[TrackedRun]:
     tags = {"fold": str(plan.index), "kind": "walk-forward fold"}
     with track_run(plan.track_home, f"{config.name} fold {plan.index}", config, tags, before) as run:
         if run.run_id is not None:
-            path.write_text(run.run_id, encoding="utf-8")
+            write_text(path, run.run_id)
         yield run
 
 

@@ -7,21 +7,18 @@ A folder holds ``walk_forward.json`` (the plan), per fold k ``fold_k.parquet`` (
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
 from core.confidence.stated import SET_LEVEL
 from core.config import parse_config
+from core.disk import digest_file, plain, stage_file, write_json
 from core.errors import InputError
 from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 
@@ -120,39 +117,14 @@ def write_fold(folder: Path, record: FoldRecord, rows: pd.DataFrame, baselines: 
     paths = rows_path(folder, record.index), baselines_path(folder, record.index)
     for path, table in zip(paths, (rows, baselines), strict=True):
         write_parquet(path, table)
-    files = {path.name: _sha256(path) for path in paths}
-    write_json(fold_path(folder, record.index), record.to_dict() | {"files": files})
+    files = {path.name: digest_file(path) for path in paths}
+    write_json(fold_path(folder, record.index), plain(record.to_dict() | {"files": files}))
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Write or replace a Parquet file in one step."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with stage_file(path) as staging:
         table.to_parquet(staging, index=False, compression="zstd")
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write or replace a JSON file in one step; numbers that are not finite become null."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staging.write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
-
-
-def plain(value: Any) -> Any:
-    """Lists, dicts and Python scalars for JSON; NaN and infinities become None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def set_columns(level: float) -> tuple[str, str]:
@@ -177,7 +149,7 @@ def fold_path(folder: Path, k: int) -> Path:
 
 
 def _read_table(folder: Path, path: Path, record: Mapping[str, Any]) -> pa.Table:
-    if not path.is_file() or _sha256(path) != record["files"].get(path.name):
+    if not path.is_file() or digest_file(path) != record["files"].get(path.name):
         raise ResultsError(
             f"{path.name} as it was written",
             f"other content in {folder}",
@@ -201,8 +173,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ResultsError(f"readable JSON in {path}", str(error), "delete it and run again") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

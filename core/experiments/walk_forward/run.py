@@ -6,19 +6,17 @@ goes on from its last checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pandas as pd
 import torch
 
 from core.config import Config
 from core.data.inputs import BarsBySeries, select_series, series_key
+from core.disk import digest_bars, digest_parts, hold_lock, plain, remove_leftovers, write_json
 from core.errors import ConfigError
 from core.experiments.fitted_baselines import BASELINES
 from core.experiments.walk_forward.borders import FIRST_TEST_SHARE, Scheme, choose_folds
@@ -32,11 +30,9 @@ from core.experiments.walk_forward.results import (
     baselines_path,
     fold_path,
     load_walk_forward,
-    plain,
     read_fold,
     read_plan,
     rows_path,
-    write_json,
 )
 from core.experiments.walk_forward.summary import summarise
 from core.training.tracking import track_run
@@ -105,11 +101,14 @@ def run_walk_forward(
         "baselines": list(chosen),
         "series": [series_key(*key) for key in bars],
         "borders": [border.to_dict() for border in borders],
-        "data": _data_fingerprint(bars),
+        "data": _digest_data(bars),
     }
     plan["fingerprint"] = _fingerprint(plan)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    busy = ResultsError(
+        f"one process at work in {folder}", "another one", "wait for it or choose another folder"
+    )
+    with hold_lock(folder / ".lock", 0, busy):
         _claim(folder, plan)
         jobs = [
             FoldPlan(k, border, test_step, chosen, folder, track_home) for k, border in enumerate(borders)
@@ -134,14 +133,12 @@ def _check(test_step: int, baselines: Sequence[str]) -> tuple[str, ...]:
 
 def _claim(folder: Path, plan: dict[str, Any]) -> None:
     """Make the folder this walk-forward's, or find that it is."""
-    # What a killed process was writing.
-    for leftover in [*folder.glob(".fold_*"), *folder.glob(f".{PLAN}*"), *folder.glob(f".{SUMMARY}*")]:
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(folder)
     there = read_plan(folder)
     if there is None:
         if any(folder.glob("fold_*")):
             raise ResultsError(f"a plan beside the folds in {folder}", "none", "choose another folder")
-        write_json(folder / PLAN, plan)
+        write_json(folder / PLAN, plain(plan))
     elif there["fingerprint"] != plan["fingerprint"]:
         changed = [key for key in plan if key != "fingerprint" and there.get(key) != plain(plan[key])]
         raise ResultsError(
@@ -243,37 +240,11 @@ def _summarise(folder: Path, config: Config, folds: int, track_home: Path | None
             run.log_artifact(folder / name)
 
 
-def _data_fingerprint(bars: BarsBySeries) -> str:
-    digest = hashlib.sha256()
-    for key, frame in sorted(bars.items()):
-        digest.update(f"{series_key(*key)} {len(frame)}".encode())
-        digest.update(frame["ts"].to_numpy(dtype="datetime64[us]").tobytes())
-        for column in frame.columns.drop(["instrument", "timeframe", "ts"]):
-            values = frame[column]
-            numeric = pd.api.types.is_numeric_dtype(values)
-            digest.update(str(column).encode())
-            digest.update(
-                values.to_numpy(float).tobytes() if numeric else "\0".join(map(str, values)).encode()
-            )
-    return digest.hexdigest()
+def _digest_data(bars: BarsBySeries) -> str:
+    return digest_bars((f"{series_key(*key)} {len(frame)}", frame) for key, frame in sorted(bars.items()))
 
 
 def _fingerprint(plan: dict[str, Any]) -> str:
     config = {key: value for key, value in plan["config"].items() if key != "name"}
     config["training"] = {k: v for k, v in config["training"].items() if k not in _MACHINE}
-    return hashlib.sha256(repr(sorted((plan | {"config": config}).items())).encode()).hexdigest()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise ResultsError(
-            f"one process at work in {folder}", "another one", "wait for it or choose another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return digest_parts([repr(sorted((plan | {"config": config}).items())).encode()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.disk import digest_json, write_json
 from core.errors import InputError
 from core.explain.evidence.importance import measure_importance
 from core.explain.evidence.planted.run import run_planted
@@ -100,8 +100,7 @@ def measure_parts(
         _measure(part, predictor, out, work, settings, progress, cancelled)
         done[part] = {"file": str(path), "seconds": round(time.perf_counter() - began, 1)}
         measured[part] = done[part] | {"kept": False}
-        work.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(done), encoding="utf-8")
+        write_json(record, done)
     # A run that came to its end is not gone on with: the next one measures anew.
     record.unlink(missing_ok=True)
     return measured
@@ -151,7 +150,7 @@ _DOING: dict[str, str] = {
 
 
 def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_json(content)[:16]
 
 
 def _read(record: Path) -> dict[str, Any]:

@@ -7,15 +7,13 @@ architecture, and is shown for every model of that architecture.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from core.bundle import Bundle
 from core.config import ASSETS, ModelConfig
+from core.disk import digest_parts, write_json
 from core.errors import InputError
 
 Part = Literal["planted", "routing", "importance", "moments"]
@@ -36,12 +34,10 @@ def model_fingerprint(bundle: Bundle) -> str:
 
     Calibrators may be fitted anew without making what was measured of explanations untrue.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(bundle.model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    digest.update(json.dumps([bundle.scaler.to_dict(), bundle.instruments, bundle.timeframes]).encode())
-    return digest.hexdigest()[:16]
+    weights = sorted(bundle.model.state_dict().items())
+    rest = json.dumps([bundle.scaler.to_dict(), bundle.instruments, bundle.timeframes])
+    parts = (part for name, tensor in weights for part in (name.encode(), tensor.cpu().numpy()))
+    return digest_parts([*parts, rest.encode()])[:16]
 
 
 def planted_architecture(config: ModelConfig) -> ModelConfig:
@@ -76,12 +72,8 @@ def find_evidence(home: Path, bundle: Bundle, part: Part) -> Path | None:
 
 def write_evidence(folder: Path, bundle: Bundle, part: Part, content: dict[str, Any]) -> Path:
     """Write one part that is plain numbers; readers see the old file or the new one, never half of it."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = evidence_path(folder, part)
-    staging = path.with_name(path.name + ".part")
-    content = {"model": model_fingerprint(bundle), "model_name": bundle.name} | content
-    staging.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    staging.replace(path)
+    write_json(path, {"model": model_fingerprint(bundle), "model_name": bundle.name} | content)
     return path
 
 

@@ -19,6 +19,7 @@ from core.bundle import Bundle
 from core.data.dataset import LabelledSeries
 from core.data.segments import TRAIN
 from core.device import device_of
+from core.disk import write_arrays
 from core.errors import InputError
 from core.explain.evidence.sample import known_series
 from core.explain.evidence.store import EvidenceError, find_evidence, model_fingerprint
@@ -129,7 +130,6 @@ def save_index(index: MomentIndex, path: Path, bundle: Bundle) -> Path:
     """
     if index.model != model_fingerprint(bundle):
         raise InputError(f"an index made by the model {bundle.name}", "another model's", "build it again")
-    path.parent.mkdir(parents=True, exist_ok=True)
     tasks = list(index.outcome)
     names, codes = np.unique(index.series, return_inverse=True)
     header = {
@@ -154,10 +154,7 @@ def save_index(index: MomentIndex, path: Path, bundle: Bundle) -> Path:
         arrays[f"known_{place}"] = index.outcome_known_at[task].astype(_TIME).astype(np.int64)
         arrays[f"probabilities_{place}"] = index.probabilities[task].astype(np.float32)
         arrays[f"trained_{place}"] = index.trained[task]
-    staging = path.with_name(path.name + ".part")
-    with staging.open("wb") as out:
-        np.savez_compressed(out, **arrays)  # pyright: ignore[reportArgumentType]
-    staging.replace(path)
+    write_arrays(path, arrays)
     return path
 
 

@@ -13,6 +13,7 @@ from core.confidence.sources import RAW_WEIGHTS
 from core.confidence.stated import SET_LEVELS
 from core.config import Config
 from core.data.segments import SegmentBorders
+from core.disk import plain, write_json
 from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 from core.experiments.walk_forward.results import (
     CATEGORIES,
@@ -24,7 +25,6 @@ from core.experiments.walk_forward.results import (
     load_walk_forward,
     set_columns,
     write_fold,
-    write_json,
 )
 from core.experiments.walk_forward.summary import summarise
 from tests.conftest import small_config
@@ -131,8 +131,8 @@ def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0
     for record in records:
         mine, others = (table[table["fold"] == record.index] for table in (rows, baselines))
         write_fold(folder, record, mine, others)
-    write_json(folder / PLAN, plan)
-    write_json(folder / SUMMARY, summarise(*_in_file_order(rows, baselines), config))
+    write_json(folder / PLAN, plain(plan))
+    write_json(folder / SUMMARY, plain(summarise(*_in_file_order(rows, baselines), config)))
     return load_walk_forward(folder)
 
 

@@ -6,7 +6,6 @@ One result file per generator and, once all are there, one table; an interrupted
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import safetensors.torch
 
 from core.config import ModelConfig
+from core.disk import digest_json, stage_file, write_json
 from core.errors import InputError
 from core.explain.evidence.planted.markets import GENERATORS, Generator
 from core.explain.evidence.planted.scores import CauseScore, mean_score, score_causes
@@ -123,7 +123,7 @@ def run_planted(
         "generators": results,
         "best": best_method(results),
     }
-    _write(out / TABLE, table)
+    write_json(out / TABLE, table)
     return table
 
 
@@ -157,7 +157,7 @@ def _score_generator(
     randomised: dict[str, float] = stored.get("randomised", {})
 
     def keep() -> None:
-        _write(path, {"key": key, "rows": rows, "randomised": randomised})
+        write_json(path, {"key": key, "rows": rows, "randomised": randomised})
 
     views = views_of(scoring.methods, len(model.blocks))
     for index, row in enumerate(rows):
@@ -235,15 +235,15 @@ def _trained(
             progress(f"training {generator.name}", done, planned)
 
     trained = train_planted(config, generator, training, features, progress=report, cancelled=cancelled)
-    safetensors.torch.save_file(
-        {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}, weights
-    )
-    _write(record, {"key": key, "steps": trained.steps, "accuracy": trained.training_accuracy})
+    state = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
+    with stage_file(weights) as staging:
+        safetensors.torch.save_file(state, staging)
+    write_json(record, {"key": key, "steps": trained.steps, "accuracy": trained.training_accuracy})
     return TrainedModel(trained.model.to(training.device), trained.steps, trained.training_accuracy)
 
 
 def _key(content: list[Any]) -> str:
-    return hashlib.sha256(json.dumps([FORMAT, content], sort_keys=True).encode()).hexdigest()
+    return digest_json([FORMAT, content])
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:
@@ -253,9 +253,3 @@ def _read(path: Path, key: str) -> dict[str, Any]:
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return stored if isinstance(stored, dict) and stored.get("key") == key else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    staging = path.with_name(path.name + ".part")
-    staging.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    staging.replace(path)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.explain.evidence import importance
 from core.explain.evidence import run as evidence_run
 from core.explain.evidence import store as evidence_store
 from core.explain.evidence.run import EvidenceSettings, measure_parts
@@ -54,7 +53,7 @@ def test_parts_are_written_where_their_readers_look(predictor, measured):
 
 
 def test_an_interrupted_run_goes_on_with_the_next_part(predictor, measured, monkeypatch, tmp_path):
-    whole = importance.measure_importance
+    whole = evidence_run.measure_importance
 
     def interrupted(*arguments, **named):
         raise ExplanationCancelled

@@ -22,7 +22,8 @@ FOLDERS = sorted({path.parent for name, path in PATHS.items() if not name.starts
 # The rooms of core from the ground up, then the screens: each imports from lines above its own alone.
 ORDER = """
 core core.errors
-core.disk core.progress core.device core.scores core.timeframe
+core.disk core.progress core.device
+core.scores core.timeframe
 core.config
 core.data core.models core.prediction
 core.confidence core.baselines

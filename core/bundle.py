@@ -27,6 +27,7 @@ from core.models.transformer import MarketTransformer
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
+README = "README.md"
 REFERENCES = ("representation", "inputs")
 ARRAYS = tuple(f"{part}_{name}.npy" for part in REFERENCES for name in ("mean", "precision"))
 SHIPPED = ASSETS / "model"
@@ -98,6 +99,8 @@ class ModelEntry:
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     """Write `bundle` to `folder`, replacing what is there only once all of it is written.
 
+    A README.md there is kept: what a person wrote is not the bundle's to delete.
+
     Returns
     -------
     Bundle
@@ -113,6 +116,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
             for name in ("mean", "precision"):
                 values = getattr(reference, name).astype(np.float32)
                 np.save(staging / f"{part}_{name}.npy", values, allow_pickle=False)
+        if (folder / README).is_file():
+            (staging / README).write_bytes((folder / README).read_bytes())
         (staging / WEIGHTS).chmod(0o644)
         manifest = _manifest(bundle)
         manifest["files"] = {name: digest_file(staging / name) for name in (WEIGHTS, *ARRAYS)}

@@ -45,6 +45,13 @@ def test_saving_over_a_bundle_replaces_all_of_it(walk_bundle, folder):
     assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
 
 
+def test_a_readme_in_the_folder_changes_no_version_and_outlives_a_new_bundle(walk_bundle, folder):
+    (folder / "README.md").write_text("Mine.")
+    assert load_bundle(folder).version == walk_bundle.version
+    assert save_bundle(walk_bundle, folder).version == walk_bundle.version
+    assert (folder / "README.md").read_text() == "Mine."
+
+
 def _truncate(folder):
     path = folder / WEIGHTS
     path.write_bytes(path.read_bytes()[:-100])

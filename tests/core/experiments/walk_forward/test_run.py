@@ -271,6 +271,14 @@ def test_only_what_is_missing_is_done_again(finished, bars, copied):
     assert seen[0] == 2 * 3
 
 
+def test_a_readme_in_the_folder_is_left_alone(finished, bars, copied):
+    (copied / "README.md").write_text("Mine.")
+    _same(load_walk_forward(copied), finished[1])
+    (copied / "summary.json").unlink()
+    _same(run_walk_forward(bars, tiny_config(), copied, **ARGUMENTS), finished[1])
+    assert (copied / "README.md").read_text() == "Mine."
+
+
 def test_another_walk_forward_in_the_same_folder_is_refused(bars, copied):
     other = {key: frame.assign(close=frame["close"] * 1.0001) for key, frame in bars.items()}
     with pytest.raises(ResultsError, match="another data"):

@@ -7,6 +7,7 @@ from core.bundle import load_bundle, save_bundle
 from core.config import ModelConfig
 from core.explain.evidence import store as evidence_store
 from core.explain.evidence.store import (
+    PARTS,
     EvidenceError,
     evidence_folder,
     evidence_path,
@@ -46,6 +47,15 @@ def test_what_was_measured_is_read_back(home, walk_bundle):
 
 def test_nothing_measured_is_nothing(home, walk_bundle):
     assert read_evidence(home, walk_bundle, "routing") is None
+
+
+def test_a_readme_is_no_evidence_and_stands_in_the_way_of_none(home, walk_bundle):
+    evidence_store.SHIPPED.mkdir()
+    (evidence_store.SHIPPED / "README.md").write_text("Mine.")
+    assert [find_evidence(home, walk_bundle, part) for part in PARTS] == [None] * len(PARTS)
+    write_evidence(evidence_store.SHIPPED, walk_bundle, "routing", {"windows": 50})
+    assert read_evidence(home, walk_bundle, "routing") is not None
+    assert (evidence_store.SHIPPED / "README.md").read_text() == "Mine."
 
 
 def test_the_fingerprint_follows_weights_and_not_calibrators(walk_bundle, rival):

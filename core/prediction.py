@@ -18,7 +18,7 @@ class StatedClass:
     confidence
         P(the call is right), by the calibrator chosen on the calibrate segment.
     mix
-        The same by the learned mix of the four sources.
+        The same by the learned mix of the sources.
     probabilities
         Temperature-scaled class probabilities, shape (C,).
     members

@@ -14,8 +14,6 @@ from app.shell import controls, notices
 from app.shell.choosers import draw_chart
 from core.confidence.sources import SOURCES
 
-RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)
-
 
 def view(review: Review, source: str) -> None:
     """Everything the line moves through."""
@@ -38,7 +36,7 @@ def view(review: Review, source: str) -> None:
     with right:
         draw_chart(mark_line(review_cached.histogram(key, chosen, source), line, dark), "histogram")
         share = acting.calls[:, percent].sum() / acting.total
-        shown = tuple(dict.fromkeys((source, *RISKS)))
+        shown = tuple(dict.fromkeys((source, "confidence", "uncalibrated", "raw", "mix", *SOURCES)))
         draw_chart(mark_line(review_cached.risk(key, chosen, shown, dark), share, dark), "risk_coverage")
     found = review_cached.through_time(key, chosen, source)
     rows = review_cached.stating(key, chosen, source)

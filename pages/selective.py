@@ -11,17 +11,17 @@ from app.review.choices import Review
 from app.review.words import areas_table, left_out_sentence, left_out_table
 from app.shell import choosers, controls, notices
 from app.shell.choosers import draw_chart
-from core.review.rows import STATED
-
-DEFAULT = ["confidence", "raw", "mix", "attention", "ensemble", "similarity", "mc_dropout"]
+from app.words.confidence import STATED, count_sources, stated_title
+from core.review.rows import list_stated
 
 
 def view(review: Review) -> None:
     """Curves and their areas."""
     dark = controls.is_dark()
+    names = list_stated()
     shown = st.pills(
-        "Confidences", list(STATED), selection_mode="multi", default=DEFAULT, key="risk_shown",
-        format_func=lambda name: STATED[name], persist_state="session",
+        "Confidences", names, selection_mode="multi", key="risk_shown", format_func=stated_title,
+        default=[name for name in names if STATED[name].shown], persist_state="session",
     )  # fmt: skip
     left, right = st.columns(2, gap="medium")
     with left:
@@ -50,7 +50,8 @@ def draw_left_out(review: Review) -> None:
     table = review_cached.left_out(review.key, review.chosen)
     st.markdown(
         left_out_sentence(table),
-        help="Paired block-bootstrap on the same rows. Sum: the other three weights scaled back to 1. "
+        help="Paired block-bootstrap on the same rows. Sum: the "
+        f"other {count_sources(less=1)} weights scaled back to 1. "
         "Learned mix: fitted again without the source, on the bars each fold held back.",
     )
     missing = review_cached.missing_mixes(review.key, review.chosen)

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from core.bundle import Bundle, save_bundle
 from core.confidence.similarity import DistanceReference, TrainingReference, window_statistics
-from core.confidence.sources import RAW_WEIGHTS
+from core.confidence.sources import SOURCES, raw_weights
 from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
@@ -59,9 +59,9 @@ def noisy_confidence(config: Config, seed: int) -> dict[str, TaskConfidence]:
     for task in config.tasks:
         logits = rng.normal(size=(400, len(task.classes)))
         labels = np.array([rng.choice(len(task.classes), p=p) for p in softmax(logits, axis=1)])
-        sources = rng.uniform(size=(400, 4))
+        sources = rng.uniform(size=(400, len(SOURCES)))
         fitted[task.name] = TaskConfidence.fit(
-            logits, labels, sources, sources @ np.array(RAW_WEIGHTS), np.arange(400), gap=5
+            logits, labels, sources, sources @ np.array(raw_weights()), np.arange(400), gap=5
         )
     return fitted
 

@@ -16,7 +16,7 @@ from app.figures.attention import comparison_figure
 from app.shell import cached, controls
 from app.shell.cached import ModelKey
 from app.shell.selection import bar_time, find_bar, open_name
-from app.words import predictions as prediction_words
+from app.words.numbers import percent
 from core.timeframe import duration
 
 _OPEN, _DAY, _TIME, _RIVAL = "compare", "against_day", "against_time", "rival"
@@ -70,11 +70,11 @@ def comparison_sentence(compared: Comparison, first: str, second: str) -> str:
     layer, head = np.unravel_index(apart.argmax(), apart.shape)
     usual = ""
     if compared.usual is not None:
-        usual = f" (between {first} and the bar before it: {prediction_words.percent(compared.usual)})"
+        usual = f" (between {first} and the bar before it: {percent(compared.usual)})"
     return (
         f"From {first} the heads look back **{before:.0f} bars** on average, from {second} **{after:.0f}**. "
-        f"**{prediction_words.percent(float(apart.mean()))}** of the attention lies at other ages{usual}, "
-        f"most in layer {layer + 1}, head {head + 1}: {prediction_words.percent(float(apart.max()))}."
+        f"**{percent(float(apart.mean()))}** of the attention lies at other ages{usual}, "
+        f"most in layer {layer + 1}, head {head + 1}: {percent(float(apart.max()))}."
     )
 
 

@@ -15,6 +15,7 @@ from app.shell import cached, controls, notices
 from app.shell.cached import ModelKey
 from app.shell.choosers import ATTENDED_TASK, chosen_task
 from app.words import predictions as prediction_words
+from app.words.numbers import correlation
 from core.explain.attention import DIFFUSE_ENTROPY, LOCAL_AGE, SHARE_SPANS, HeadSummaries
 from core.prediction import AttentionWindow
 
@@ -107,10 +108,8 @@ def routing_table(measured: Mapping[str, Any], task: str) -> pd.DataFrame:
         [
             {
                 "bars ranked by": VIEWS.get(view, view),
-                "agreement [95%]": prediction_words.correlation(agreement),
-                "beyond age and unusualness [95%]": prediction_words.correlation(
-                    found["beyond_trivial"][view]
-                )
+                "agreement [95%]": correlation(agreement),
+                "beyond age and unusualness [95%]": correlation(found["beyond_trivial"][view])
                 if view in found["beyond_trivial"]
                 else "",
             }

@@ -15,7 +15,8 @@ from app.shell import controls
 from app.shell.cached import ModelKey
 from app.shell.choosers import chosen_task, draw_chart, offer_csv
 from app.words.features import feature_words, group_title
-from app.words.predictions import percent, title_of
+from app.words.numbers import percent, span
+from app.words.predictions import title_of
 from core.explain.methods.registry import METHODS
 
 EVERY = "all windows"
@@ -144,8 +145,8 @@ def importance_sentence(
     )
     where = "" if key is None else f" in {key}"
     return (
-        f"**{title(first)[:1].upper()}{title(first)[1:]} carries {percent(value)} [{100 * low:.0f}, "
-        f"{100 * high:.0f}] of what moves the model's call of {title_of(task).lower()}{where}**, {lead} "
+        f"**{title(first)[:1].upper()}{title(first)[1:]} carries {percent(value)} {span(low, high)} "
+        f"of what moves the model's call of {title_of(task).lower()}{where}**, {lead} "
         f"{title(second)} at {percent(shares[second][0])}. {rests}. {measured['windows']} windows of the "
         f"{measured['segment']} segment, {measured['first'][:10]} to {measured['last'][:10]}, "
         f"{len(measured['series'])} series; {METHODS[measured['method']].title} against "

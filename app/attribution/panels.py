@@ -22,7 +22,7 @@ from app.attribution.words import (
 )
 from app.shell import controls, notices
 from app.shell.choosers import draw_chart, offer_csv
-from app.words.predictions import percent
+from app.words.numbers import percent
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 from core.explain.methods.registry import METHODS

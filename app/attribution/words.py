@@ -9,7 +9,7 @@ import numpy as np
 
 from app.figures.attribution import depth_label
 from app.words.features import FEATURE_WORDS, feature_words, group_title
-from app.words.predictions import percent
+from app.words.numbers import decimal, percent, signed
 from core.data.features.table import feature_groups
 from core.explain.attribution import Attribution
 from core.explain.causes import Cause
@@ -140,7 +140,7 @@ def completeness_sentence(attribution: Attribution) -> tuple[str, str]:
     error = attribution.completeness_error
     return f"off by {_small_percent(error)}", (
         f"From {BASELINE_TITLES[attribution.baseline]} to this window the log-odds of {attribution.target} "
-        f"change by {_signed(change)}; the cells add up to that within {_small_percent(error)} (completeness "
+        f"change by {signed(change)}; the cells add up to that within {_small_percent(error)} (completeness "
         f"error)."
     )
 
@@ -156,8 +156,8 @@ def faithfulness_sentence(found: Faithfulness, target: str) -> tuple[str, str]:
     sentence = (
         f"Taking cells away in this order, P({target}) averages {percent(deleted)}, in random order "
         f"{percent(random)}; giving them back {percent(inserted)} against {percent(by_chance)}. "
-        f"Deletion beats random by {_signed(found.deletion_gain)}, insertion by "
-        f"{_signed(found.insertion_gain)} (areas, log-odds)."
+        f"Deletion beats random by {signed(found.deletion_gain)}, insertion by "
+        f"{signed(found.insertion_gain)} (areas, log-odds)."
     )
     if found.attention_deletion is not None:
         by_attention = found.attention_deletion.probability_area
@@ -207,21 +207,11 @@ def view_title(name: str) -> str:
     return VIEW_TITLES.get(name, name)
 
 
-def decimal(value: float) -> str:
-    """A score in [-1, 1]: '.78'."""
-    text = f"{value:.2f}".replace("0.", ".", 1)
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
 def _percents(*shares: float) -> tuple[str, ...]:
     """Probabilities in one form, with a decimal where without it a difference would be lost."""
     whole = tuple(percent(share) for share in shares)
-    return whole if len(set(whole)) == len(whole) else tuple(f"{100 * share:.1f}%" for share in shares)
+    return whole if len(set(whole)) == len(whole) else tuple(percent(share, 1) for share in shares)
 
 
 def _small_percent(share: float) -> str:
     return "less than 0.01%" if share < 1e-4 else f"{100 * share:.2g}%"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")

@@ -100,12 +100,6 @@ def map_of(weights: np.ndarray, layer: int, head: int | None) -> np.ndarray:
     return chosen.mean(axis=0) if head is None else chosen[head - 1]
 
 
-def share_within(row: np.ndarray, query: int, bars: int) -> float:
-    """Share of one query's attention on itself and the `bars` - 1 bars before it, in [0, 1]."""
-    total = float(row[: query + 1].sum())
-    return float(row[max(query + 1 - bars, 0) : query + 1].sum()) / total if total > 0 else 0.0
-
-
 def map_figure(
     weights: np.ndarray,
     window: int | None,

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from app.figures.candles import add_candles
 from app.figures.theme import BLUE, GREY, VERMILION, Palette, apply_layout, category_axis, ink, time_labels
 from app.words.features import feature_words, group_title
+from app.words.numbers import MINUS, signed, unsigned_zero
 from core.explain.attribution import Attribution
 from core.explain.methods.conductance import Conductance
 
@@ -182,7 +183,7 @@ def _heatmap(drawn: AttributionMap, labels: list[str], block: int, dark: bool) -
         hovertemplate=f"%{{y}}{value}<br>%{{z:+.4f}} {per}<extra></extra>",
         colorbar={
             "title": {"text": f"← against · {per} · towards →", "side": "top", "font": {"size": 11}},
-            "tickvals": ticks, "ticktext": [_signed(tick, ".2g") for tick in ticks],
+            "tickvals": ticks, "ticktext": [unsigned_zero(signed(tick, ".2g")) for tick in ticks],
             "tickfont": {"size": 11}, "orientation": "h", "thickness": 12, "outlinewidth": 0,
             "lenmode": "pixels", "len": _SCALE, "x": 0.99, "xanchor": "center", "xpad": 0,
             "y": 1.0, "yanchor": "top", "ypad": 0,
@@ -210,7 +211,7 @@ def _separate_groups(figure: go.Figure, drawn: AttributionMap, dark: bool) -> No
     starts = [i for i, g in enumerate(drawn.groups) if i == 0 or drawn.groups[i - 1] != g]
     for first, after in zip(starts, [*starts[1:], len(drawn.groups)], strict=True):
         total = float(drawn.by_row[first:after].sum())
-        name, said = group_title(drawn.groups[first]), _signed(total, ".2f")
+        name, said = group_title(drawn.groups[first]), unsigned_zero(signed(total, ".2f"))
         figure.add_annotation(
             x=1.0, y=(first + after - 1) / 2, xref="paper", yref="y2", xanchor="left", showarrow=False,
             align="left", font={"size": 11},
@@ -267,11 +268,6 @@ def _name_panel(figure: go.Figure, text: str, x: str, y: str) -> None:
     )  # fmt: skip
 
 
-def _signed(value: float, form: str) -> str:
-    text = f"{value:+{form}}".replace("-", "\N{MINUS SIGN}")
-    return text if any(digit in text for digit in "123456789") else text.lstrip("+\N{MINUS SIGN}")
-
-
 def _colors(values: np.ndarray) -> np.ndarray:
     return np.where(values >= 0, BLUE, VERMILION)
 
@@ -320,7 +316,7 @@ def depth_figure(
             hovertemplate="%{y}, bar %{x}<br>%{z:+.4f} log-odds<extra></extra>",
             colorbar={
                 "title": {"text": "log-odds", "side": "right"}, "tickvals": [-top, 0, top],
-                "ticktext": [f"−{top:.2g}", "0", f"+{top:.2g}"], "thickness": 11, "outlinewidth": 0,
+                "ticktext": [f"{MINUS}{top:.2g}", "0", f"+{top:.2g}"], "thickness": 11, "outlinewidth": 0,
                 "x": 1.0, "xpad": 108,
             },
         )
@@ -328,7 +324,7 @@ def depth_figure(
     for row, parts in enumerate(values):
         figure.add_annotation(
             x=1.0, y=row, xref="paper", xanchor="left", showarrow=False, font={"size": 11},
-            text=f"last bar {parts[-1]:+.2f}<br>of {parts.sum():+.2f}".replace("-", "−"),
+            text=f"last bar {signed(parts[-1])}<br>of {signed(parts.sum())}",
         )  # fmt: skip
     apply_layout(figure, title, _DEPTH_ROW * len(labels) + _DEPTH_FRAME)
     figure.update_layout(hovermode="closest")

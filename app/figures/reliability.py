@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.theme import GREY, SOURCE_COLORS, apply_layout, ink
+from app.figures.theme import GREY, apply_layout, ink
+from app.words.confidence import STATED, stated_title
 from core.review.calibration import Reliability, ThroughTime
-from core.review.rows import STATED
 from core.scores.reliability import ReliabilityCurve
 
 RIGHT, WRONG = "#44AA99", "#882255"
@@ -42,7 +42,7 @@ def reliability_figure(
     share = curve.accuracy[held]
     figure.add_scatter(
         x=curve.confidence[held], y=share, mode="markers+lines", line=stated_line(name, dark),
-        marker={"size": 8, "color": stated_line(name, dark)["color"]}, name=f"{stated_label(name)}, its 95%",
+        marker={"size": 8, "color": stated_line(name, dark)["color"]}, name=f"{stated_title(name)}, its 95%",
         error_y={
             "type": "data", "symmetric": False, "array": np.maximum(np.nan_to_num(high - share), 0),
             "arrayminus": np.maximum(np.nan_to_num(share - low), 0), "thickness": 1.2, "width": 3,
@@ -84,9 +84,9 @@ def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, he
     for name, curve in curves.items():
         figure.add_scatter(
             x=curve.confidence, y=curve.accuracy, mode="lines+markers", line=stated_line(name, dark),
-            marker={"size": 5}, name=stated_label(name), connectgaps=False, customdata=curve.count,
+            marker={"size": 5}, name=stated_title(name), connectgaps=False, customdata=curve.count,
             hovertemplate="stated %{x:.1%}, right %{y:.1%}<br>%{customdata:,} predictions<extra>"
-            f"{stated_label(name)}</extra>",
+            f"{stated_title(name)}</extra>",
         )  # fmt: skip
     finish(figure, "Before and after: nearer to the diagonal is better", height)
     figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.03])
@@ -170,25 +170,14 @@ def acted_figure(
     return figure
 
 
-# Hues that no class uses; dashes tell them apart without colour.
-_STYLES = {
-    "attention": (SOURCE_COLORS["attention"], "dot"),
-    "ensemble": (SOURCE_COLORS["ensemble"], "dash"),
-    "similarity": (SOURCE_COLORS["similarity"], "dashdot"),
-    "mc_dropout": (SOURCE_COLORS["mc_dropout"], "longdash"),
-    "temperature": ("#AA4499", "dot"),
-    "platt": ("#B08D00", "dash"),
-    "isotonic": ("#3A9A5B", "dashdot"),
-    "uncalibrated": (GREY, "solid"),
-    "head_confidence": (GREY, "dashdot"),
-    "raw": (GREY, "dash"),
-}
-
-
 def stated_line(name: str, dark: bool) -> dict[str, Any]:
-    """Plotly line of a confidence; the final one is thick and in the text's colour, the mix dashed so."""
-    color, dash = _STYLES.get(name, (ink(dark), "solid" if name == "confidence" else "dash"))
-    return {"color": color, "dash": dash, "width": 3 if name == "confidence" else 1.6}
+    """Plotly line of a confidence; the final one is thick."""
+    style = STATED[name]
+    return {
+        "color": style.color or ink(dark),
+        "dash": style.dash,
+        "width": 3 if name == "confidence" else 1.6,
+    }
 
 
 def mark_line(figure: go.Figure, at: float, dark: bool, *, axis: str = "x", where: Any = "all") -> go.Figure:
@@ -230,8 +219,3 @@ def finish(figure: go.Figure, title: str, height: int, *, legend: bool = True, t
             },
         )
     return figure
-
-
-def stated_label(name: str) -> str:
-    """What a person calls it."""
-    return STATED[name]

@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.reliability import finish, mark_folds, stated_label, stated_line
+from app.figures.reliability import finish, mark_folds, stated_line
 from app.figures.theme import GREY, ink
+from app.words.confidence import stated_title
 from core.review.selective import FEWEST, Curve
 from core.review.sets import FOLLOWED, SetsThroughTime
 
@@ -35,9 +36,9 @@ def risk_figure(
         curve = curves[name]
         figure.add_scatter(
             x=curve.coverage, y=curve.risk, mode="lines", line=stated_line(name, dark),
-            name=stated_label(name), customdata=curve.threshold,
+            name=stated_title(name), customdata=curve.threshold,
             hovertemplate="above %{customdata:.0%}: %{x:.0%} acted on, "
-            f"%{{y:.1%}} wrong<extra>{stated_label(name)}</extra>",
+            f"%{{y:.1%}} wrong<extra>{stated_title(name)}</extra>",
         )  # fmt: skip
     finish(
         figure,
@@ -60,7 +61,7 @@ def areas_figure(table: pd.DataFrame, *, dark: bool, height: int = 400) -> go.Fi
     for name, line in lines.to_dict("index").items():
         style = stated_line(str(name), dark)
         figure.add_scatter(
-            x=[line["gain"]], y=[stated_label(str(name))], mode="markers",
+            x=[line["gain"]], y=[stated_title(str(name))], mode="markers",
             marker={"size": 11 if name == "confidence" else 7, "color": style["color"]},
             error_x={
                 "type": "data", "symmetric": False, "array": [line["gain_high"] - line["gain"]],
@@ -85,7 +86,7 @@ def leave_out_figure(table: pd.DataFrame, *, dark: bool, height: int = 300) -> g
         figure.add_scatter(
             x=known[f"{kind}_value"],
             y=[list(table.index).index(name) + shift for name in known.index],
-            mode="markers", name=f"added to the {stated_label(kind)}",
+            mode="markers", name=f"added to the {stated_title(kind)}",
             marker={"symbol": symbol, "size": 9, "color": ink(dark)},
             error_x={
                 "type": "data", "symmetric": False, "array": known[f"{kind}_high"] - known[f"{kind}_value"],
@@ -96,7 +97,7 @@ def leave_out_figure(table: pd.DataFrame, *, dark: bool, height: int = 300) -> g
     figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dash"})
     finish(figure, "What each source adds: errors that return without it", height)
     figure.update_yaxes(
-        tickvals=list(range(len(table))), ticktext=[stated_label(str(n)) for n in table.index],
+        tickvals=list(range(len(table))), ticktext=[stated_title(str(n)) for n in table.index],
         range=[len(table) - 0.5, -0.5],
     )  # fmt: skip
     figure.update_xaxes(title_text="AURC without it less AURC with it", title_standoff=4, tickformat="+.1%")

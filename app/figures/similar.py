@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.figures.theme import CANDLES, GREY, Palette, apply_layout, class_color, class_sign, ink
+from app.words.numbers import MINUS, signed
 
 _PALE = "#8A939B"
 _WIDTH, _HEIGHT, _LABELS, _FOOT = 230, 140, 34, 14
@@ -74,7 +75,7 @@ def multiple_svg(glimpse: Glimpse, *, palette: Palette = "lookback", dark: bool 
         parts.append(_candle(across(bar), max(step * 0.36, 0.4), [down(p) for p in prices], color, rising))
     parts.append(f'<path d="M{line} 0V{foot}" stroke="{pen}" stroke-width="1.5"/>')
     after = len(bars) - 1 - at
-    marks = [(0, f"\N{MINUS SIGN}{at}", "start"), (at, "0", "middle"), (len(bars) - 1, f"+{after}", "middle")]
+    marks = [(0, f"{MINUS}{at}", "start"), (at, "0", "middle"), (len(bars) - 1, f"+{after}", "middle")]
     for bar, text, anchor in marks[: 3 if after else 2]:
         parts.append(f'<text x="{across(bar)}" y="{_HEIGHT - 2}" text-anchor="{anchor}">{text}</text>')
     return (
@@ -101,7 +102,7 @@ def _grid(low: float, high: float, down: Callable[[float], float]) -> str:
     parts = []
     for multiple in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
         y = down(multiple * step)
-        text = f"{multiple * step:+g}".replace("-", "\N{MINUS SIGN}") if multiple else "0"
+        text = signed(multiple * step, "g") if multiple else "0"
         parts.append(
             f'<path d="M0 {y}H{_WIDTH - _LABELS}" stroke="{GREY}" '
             f'stroke-opacity="{0.3 if multiple else 0.9}"/>'

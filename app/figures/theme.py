@@ -35,13 +35,6 @@ CLASS_SIGNS: dict[str, str] = {
     "Ranging": "↔",
     "Volatile": "↯",
 }
-# Hues that no class uses, one for each confidence source.
-SOURCE_COLORS: dict[str, str] = {
-    "attention": INDIGO,
-    "ensemble": "#44AA99",
-    "similarity": "#999933",
-    "mc_dropout": "#CC6677",
-}
 # Classes of a user's own task take these in turn (Okabe-Ito without the hues that already mean something).
 OTHER_COLORS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", GREY)
 

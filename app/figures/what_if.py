@@ -26,6 +26,7 @@ from app.figures.theme import (
     time_labels,
 )
 from app.words.features import feature_words
+from app.words.numbers import signed, true_minus
 
 _EDITED = "rgba(106,91,208,0.18)"
 AS_IT_WAS, EDITED = "as it was", "edited"
@@ -116,7 +117,7 @@ def probability_shifts(shifts: Sequence[ClassShift], *, dark: bool = False) -> g
         text = f"{points:+.1f}" if abs(points) >= 0.05 else "0.0"
         figure.add_annotation(
             x=1, xref="paper", xanchor="left", y=place, yref="y", showarrow=False,
-            text=text.replace("-", "\N{MINUS SIGN}"), font={"size": 12},
+            text=true_minus(text), font={"size": 12},
         )  # fmt: skip
     figure.add_annotation(
         x=1, xref="paper", xanchor="left", y=len(shifts) - 0.5, yref="y", yanchor="top", showarrow=False,
@@ -204,7 +205,7 @@ def edit_causes(rows: Sequence[tuple[str, float, float, float]], target: str, *,
             go.Bar(
                 x=values, y=titles, orientation="h",
                 marker={"color": np.where(values >= 0, BLUE, VERMILION)},
-                text=[f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") for value in values],
+                text=[signed(value) for value in values],
                 hovertemplate=f"%{{y}}: %{{x:+.3f}} log-odds of {target}<extra></extra>",
             ),
             row=1, col=column,

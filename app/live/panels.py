@@ -7,17 +7,16 @@ from html import escape
 
 import numpy as np
 
-from app.figures.theme import SOURCE_COLORS, class_color, class_sign, ink_on
+from app.figures.theme import class_color, class_sign, ink_on
+from app.words.confidence import STATED
+from app.words.numbers import percent
 from app.words.predictions import (
-    SOURCE_QUESTIONS,
     confidence_tip,
-    percent,
     set_sentence,
     source_tip,
     sureness_record,
     title_of,
 )
-from app.words.predictions import TITLES as TITLES
 from core.prediction import TaskPrediction
 from core.review.track_record import ConfidenceRecord
 
@@ -91,9 +90,9 @@ def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord
 def _sources(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> str:
     cells = "".join(
         f'<span class="lb-source lb-told" tabindex="0" data-source="{escape(name)}">'
-        f"<span>{escape(SOURCE_QUESTIONS[name])}</span>"
+        f"<span>{escape(STATED[name].question)}</span>"
         f'<span class="lb-track"><span class="lb-fill" style="width:{100 * float(np.clip(value, 0, 1)):.1f}%;'
-        f'background:{SOURCE_COLORS[name]}"></span></span><span class="lb-share">{percent(value)}</span>'
+        f'background:{STATED[name].color}"></span></span><span class="lb-share">{percent(value)}</span>'
         f"{_tip(source_tip(prediction.task, name, value, records))}</span>"
         for name, value in prediction.sources.items()
     )

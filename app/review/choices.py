@@ -16,10 +16,11 @@ from app.review import cached as review_cached
 from app.review.cached import ReviewKey
 from app.review.words import scope_sentence
 from app.shell import cached, controls
+from app.words.confidence import count_sources, stated_title
 from app.words.predictions import TITLES
 from core.confidence.stated import SET_LEVEL, SET_LEVELS
 from core.data.bars import one_column
-from core.review.rows import REGIMES, STATED, RowFilter
+from core.review.rows import REGIMES, RowFilter, list_stated
 
 LEAST_ROWS = 30
 FILTERS = ("called", "instrument", "timeframe", "regime", "fold")
@@ -124,11 +125,11 @@ def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
 def choose_source(review: Review) -> str | None:
     """Which confidence to look at; None, and why, where it states nothing on these rows."""
     source = st.selectbox(
-        "Confidence looked at", list(STATED), key="review_source", persist_state="session", width=260,
-        format_func=lambda name: STATED[name].capitalize(),
+        "Confidence looked at", list(list_stated()), key="review_source", persist_state="session", width=260,
+        format_func=lambda name: stated_title(name).capitalize(),
         help="Final: the calibrator that did best on held-back bars. Platt (1999), isotonic (Zadrozny and "
-        "Elkan 2002), temperature (Guo et al. 2017). The four sources are not probabilities: alone they need "
-        "not lie on the diagonal.",
+        "Elkan 2002), temperature (Guo et al. 2017). The "
+        f"{count_sources()} sources are not probabilities: alone they need not lie on the diagonal.",
     )  # fmt: skip
     write_link()
     if len(review_cached.stating(review.key, review.chosen, source)) < LEAST_ROWS:
@@ -223,7 +224,7 @@ def _percent(text: str) -> int:
 
 
 def _source(text: str) -> str:
-    if text not in STATED:
+    if text not in list_stated():
         raise ValueError(text)
     return text
 

@@ -21,6 +21,7 @@ from app.review.choices import Review
 from app.review.words import compared_table, errors_table, scores_table, sets_table
 from app.shell import controls
 from app.shell.choosers import draw_chart, offer_csv
+from app.words.confidence import stated_title
 from core.review.calibration import BRIER, MEASURES, error_sentence
 from core.review.performance import (
     BASELINES,
@@ -29,7 +30,7 @@ from core.review.performance import (
     tabulate_scores,
     tabulate_targets,
 )
-from core.review.rows import CALIBRATORS, STATED
+from core.review.rows import CALIBRATORS
 from core.review.sets import count_sets
 
 
@@ -52,7 +53,7 @@ def draw_compared(review: Review) -> None:
     st.markdown(
         "**Every confidence by the same measures**",
         help="AURC: mean share wrong over all shares acted on, surest first (Geifman and El-Yaniv 2017). "
-        f"Calibrators: {', '.join(STATED[name] for name in CALIBRATORS)}.",
+        f"Calibrators: {', '.join(stated_title(name) for name in CALIBRATORS)}.",
     )
     compared = review_cached.compared(review.key, review.chosen)
     st.dataframe(compared_table(compared), hide_index=True, height="content", alt="Every confidence compared")

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from app.figures.theme import class_sign
+from app.words.confidence import count_sources, stated_title
+from app.words.numbers import listed, percent, with_interval
 from core.review.acting import Acting
 from core.review.performance import MODEL, SCORES, verdict
-from core.review.rows import STATED, ReviewRows, RowFilter
+from core.review.rows import ReviewRows, RowFilter
 
 _SHORT = {
     "ece": "ECE",
@@ -23,14 +25,6 @@ _SHORT = {
     "brier_uncertainty": "uncertainty",
     "brier_within_bin": "within bin",
 }
-
-
-def with_interval(value: float, low: float, high: float, scale: float = 100, digits: int = 1) -> str:
-    """A value and its interval in brackets; the value alone without one, a dash without a value."""
-    if not np.isfinite(value):
-        return "–"
-    text = f"{scale * value:.{digits}f}"
-    return f"{text} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]" if np.isfinite(low) else text
 
 
 def scope_sentence(rows: ReviewRows, chosen: RowFilter, beside_strip: bool) -> str:
@@ -90,8 +84,8 @@ def sets_table(counted: pd.DataFrame, classes: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "the set held": [words.get(int(k), f"{k} classes") for k in counted["classes"]],
-            "how often": [f"{100 * v:.1f}%" for v in counted["share"]],
-            "held what happened": [f"{100 * v:.1f}%" for v in counted["held"]],
+            "how often": [percent(v, 1) for v in counted["share"]],
+            "held what happened": [percent(v, 1) for v in counted["held"]],
             "n": [f"{int(v):,}" for v in counted["sets"]],
         }
     )
@@ -101,9 +95,9 @@ def compared_table(compared: pd.DataFrame) -> pd.DataFrame:
     """`compare_stated` to read."""
     return pd.DataFrame(
         {
-            "confidence": [STATED[name] for name in compared.index],
-            "said": [f"{100 * v:.1f}%" for v in compared["mean_stated"]],
-            "was right": [f"{100 * v:.1f}%" for v in compared["right"]],
+            "confidence": [stated_title(str(name)) for name in compared.index],
+            "said": [percent(v, 1) for v in compared["mean_stated"]],
+            "was right": [percent(v, 1) for v in compared["right"]],
             "off by (ECE)": [f"{100 * v:.1f}" for v in compared["ece"]],
             "perfect, up to": [f"{100 * v:.1f}" for v in compared["p95"]],
             "AURC": [f"{v:.4f}" for v in compared["aurc"]],
@@ -116,7 +110,7 @@ def areas_table(areas: pd.DataFrame) -> pd.DataFrame:
     """`score_areas` to read."""
     return pd.DataFrame(
         {
-            "confidence": [STATED[name] for name in areas.index],
+            "confidence": [stated_title(str(name)) for name in areas.index],
             "share wrong, mean over all shares acted on (AURC, %)": [
                 with_interval(*line) for line in areas[["aurc", "low", "high"]].to_numpy()
             ],
@@ -133,7 +127,7 @@ def areas_table(areas: pd.DataFrame) -> pd.DataFrame:
 
 def left_out_table(table: pd.DataFrame) -> pd.DataFrame:
     """`leave_out` to read."""
-    lines: dict[str, list[str]] = {"source": [STATED[name] for name in table.index]}
+    lines: dict[str, list[str]] = {"source": [stated_title(str(name)) for name in table.index]}
     for kind in ("raw", "mix"):
         values = table[[f"{kind}_{part}" for part in ("value", "low", "high")]].to_numpy()
         name = "sum" if kind == "raw" else "learned mix"
@@ -145,23 +139,19 @@ def left_out_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out_sentence(table: pd.DataFrame) -> str:
-    """Which sources help the sum of four and the learned mix, by intervals that exclude zero."""
+    """Which sources help the sum and the learned mix, by intervals that exclude zero."""
     parts = []
-    for kind, name in (("raw", "sum of four"), ("mix", "learned mix")):
+    for kind, name in (("raw", f"sum of {count_sources()}"), ("mix", "learned mix")):
         if not np.isfinite(table[f"{kind}_value"].to_numpy(float)).any():
             continue
         lines = table.to_dict("index").items()
-        helping = [STATED[str(n)] for n, line in lines if line[f"{kind}_low"] > 0]
-        harming = [STATED[str(n)] for n, line in lines if line[f"{kind}_high"] < 0]
-        said = [f"{_listed(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
-        said += [f"{_listed(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
+        helping = [stated_title(str(n)) for n, line in lines if line[f"{kind}_low"] > 0]
+        harming = [stated_title(str(n)) for n, line in lines if line[f"{kind}_high"] < 0]
+        said = [f"{listed(helping)} help" + ("s" if len(helping) == 1 else "")] if helping else []
+        said += [f"{listed(harming)} harm" + ("s" if len(harming) == 1 else "")] if harming else []
         parts.append(f"in the {name}: {', '.join(said) or 'no source is shown to help or to harm'}")
     sentence = "; ".join(parts)
     return f"**{sentence[:1].upper()}{sentence[1:]}.** Of what is not named neither is shown."
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def rolling_share(acted: np.ndarray, correct: np.ndarray, last: np.ndarray, window: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from app.figures.theme import class_sign
+from app.words.numbers import listed, percent
 from core.explain.similar.reach import SeriesReach
 from core.explain.similar.search import Analogues, MomentIndex
 from core.scores.bootstrap import Share
@@ -47,7 +48,7 @@ def went_sentence(found: Analogues, outcome: int, classes: Sequence[str]) -> str
     share, name = found.went(outcome), classes[outcome]
     return (
         f"Of the **{share.total}** nearest moments, **{share.count}** went {class_sign(name)} **{name}** "
-        f"{brackets(share)}; over all {found.candidates:,} candidates {_percent(share.base)} did: "
+        f"{brackets(share)}; over all {found.candidates:,} candidates {percent(share.base)} did: "
         f"{verdict(share)}."
     )
 
@@ -57,7 +58,7 @@ def right_sentence(found: Analogues) -> str:
     share = found.right()
     return (
         f"The model was right on **{share.count}** of these {share.total} {brackets(share)}, on all "
-        f"candidates {_percent(share.base)} of the time: {verdict(share)}."
+        f"candidates {percent(share.base)} of the time: {verdict(share)}."
     )
 
 
@@ -70,7 +71,7 @@ def verdict(share: Share) -> str:
 
 def brackets(share: Share) -> str:
     """The interval: '[31%, 83%]'."""
-    return f"[{_percent(share.low)}, {_percent(share.high)}]"
+    return f"[{percent(share.low)}, {percent(share.high)}]"
 
 
 def doubts(found: Analogues, trained_at_query: bool) -> list[str]:
@@ -107,7 +108,7 @@ def outcome_line(
         Stated probabilities of the classes, (C,).
     """
     call = classes[int(said.argmax())]
-    words = f"said {class_sign(call)} {call} {_percent(float(said.max()))}"
+    words = f"said {class_sign(call)} {call} {percent(float(said.max()))}"
     if not index.known(task, known_at)[row]:
         return f"not decided by then, {words}"
     came = classes[int(index.outcome[task][row])]
@@ -121,14 +122,14 @@ def reach_sentences(reach: Sequence[SeriesReach]) -> list[str]:
         names = [_name(one.name) for one in reach if one.state == "longer" and one.reaches == last]
         stamp = cast(pd.Timestamp, pd.Timestamp(last))
         until = f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M} UTC"
-        said.append(f"The index reaches to {until} for {_listed(names)}; newer bars are not in it.")
+        said.append(f"The index reaches to {until} for {listed(names)}; newer bars are not in it.")
     new = [_name(one.name) for one in reach if one.state == "new"]
     if new:
-        said.append(f"Not in the index at all: {_listed(new)}.")
+        said.append(f"Not in the index at all: {listed(new)}.")
     changed = [_name(one.name) for one in reach if one.state == "changed"]
     if changed:
         said.append(
-            f"Stored bars of {_listed(changed)} were changed since the index was built; its moments there "
+            f"Stored bars of {listed(changed)} were changed since the index was built; its moments there "
             "are left out."
         )
     return said
@@ -136,11 +137,3 @@ def reach_sentences(reach: Sequence[SeriesReach]) -> list[str]:
 
 def _name(series: str) -> str:
     return series.replace("|", " ")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%"

@@ -9,8 +9,10 @@ import pandas as pd
 from app.figures.theme import class_sign
 from app.figures.what_if import ClassShift
 from app.what_if.cached import Cells
+from app.words.confidence import STATED
 from app.words.features import feature_words
-from app.words.predictions import SOURCE_QUESTIONS, percent, title_of
+from app.words.numbers import percent, signed
+from app.words.predictions import title_of
 from core.data.scaling import FeatureScaler
 from core.explain.counterfactual import Flip
 from core.explain.edits import EditExplanation
@@ -69,14 +71,14 @@ def call_sentence(before: TaskPrediction, after: TaskPrediction) -> str:
 
 
 def confidence_table(before: Prediction, after: Prediction) -> pd.DataFrame:
-    """Confidence and its four sources as it was → edited, a column a task; what moved is bold (Markdown)."""
+    """Confidence and its sources as it was → edited, a column a task; what moved is bold (Markdown)."""
     rows: dict[str, list[str]] = {}
     for name, old in before.tasks.items():
         new = after.tasks[name]
         stated = [task.stated.confidence if task.stated else None for task in (old, new)]
         rows.setdefault("sure (P the call is right)", []).append(_arrow(*stated))
         for source, value in old.sources.items():
-            rows.setdefault(SOURCE_QUESTIONS[source], []).append(_arrow(value, new.sources[source]))
+            rows.setdefault(STATED[source].question, []).append(_arrow(value, new.sources[source]))
     titles = [title_of(name) for name in before.tasks]
     return pd.DataFrame.from_dict(rows, orient="index", columns=titles)
 
@@ -92,8 +94,8 @@ def edit_sentence(found: EditExplanation, target: str) -> str:
     """How much the edit moved the class, and whether the parts add up; Markdown."""
     total = float(found.edit.values.sum())
     return (
-        f"The edit moved the log-odds of {class_sign(target)} {target} by **{_signed(found.moved)}**; what "
-        f"its cells moved adds up to {_signed(total)}."
+        f"The edit moved the log-odds of {class_sign(target)} {target} by **{signed(found.moved)}**; what "
+        f"its cells moved adds up to {signed(total)}."
     )
 
 
@@ -132,7 +134,7 @@ def flip_table(flip: Flip, times: Sequence[str], scaler: FeatureScaler) -> pd.Da
                 "feature": words.title,
                 "before": words.state(unscale(name, before, scaler)),
                 "after": words.state(unscale(name, after, scaler)),
-                "points of 100": f"{after - before:+.1f}".replace("-", "\N{MINUS SIGN}"),
+                "points of 100": signed(after - before, ".1f"),
             }
         )
     return pd.DataFrame(rows)
@@ -154,12 +156,4 @@ def _arrow(before: float | None, after: float | None) -> str:
         return "not known"
     text = f"{percent(before)} → {percent(after)}"
     points = round(100 * after) - round(100 * before)
-    return f"**{text} ({_whole(points)})**" if points else text
-
-
-def _whole(points: int) -> str:
-    return f"{points:+d}".replace("-", "\N{MINUS SIGN}")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"**{text} ({signed(points, 'd')})**" if points else text

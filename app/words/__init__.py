@@ -1,4 +1,4 @@
 """Sentences and labels several screens share, without Streamlit.
 
-Files: features, predictions.
+Files: confidence, features, numbers, predictions.
 """

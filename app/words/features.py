@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.words.numbers import true_minus, unsigned_zero
 from core.data.features.price import RETURN_HORIZONS
 from core.data.features.table import MISSING_SHARE
 
@@ -79,7 +80,7 @@ class FeatureWords:
         if not math.isfinite(number):
             return "unknown"
         text = f"{number:{'+' if self.scale.signed else ''}.{self.scale.digits}f}"
-        return (text if float(text) else text.lstrip("+-")).replace("-", "\N{MINUS SIGN}")
+        return true_minus(unsigned_zero(text))
 
     def state(self, value: float) -> str:
         """A feature value with its unit, as in a sentence: '1.8 sigma'."""

@@ -8,43 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.figures.attention import share_within
+from app.words.confidence import STATED, count_sources, source_noun
+from app.words.numbers import correlation, percent, span
 from core.confidence.stated import SET_LEVEL
+from core.explain.attention import share_within
 from core.prediction import Prediction, TaskPrediction
 from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
 NO_RECORD = "no record yet: run python -m core walk-forward"
-
-SOURCE_QUESTIONS = {
-    "attention": "where it looks",
-    "ensemble": "do its layers agree",
-    "similarity": "seen before?",
-    "mc_dropout": "steady under noise",
-}
-"""The four confidence sources as a person would ask."""
-
-SOURCE_NAMES = {
-    "attention": "attention confidence",
-    "ensemble": "agreement of the layers",
-    "similarity": "similarity to training",
-    "mc_dropout": "steadiness under dropout",
-}
-_MEANINGS = {
-    "attention": "100% when the last bar looks at one bar alone, 0% when at all alike (one minus the "
-    "normalised entropy of its attention).",
-    "ensemble": "100% when every layer, read by itself, gives the same probabilities (one minus the "
-    "Jensen-Shannon divergence between layers).",
-    "similarity": "How close the window lies to the training data, as the model sees it (Mahalanobis "
-    "distance, Lee et al. 2018).",
-    "mc_dropout": "100% when switching parts of the model off at random changes nothing (one minus the "
-    "mutual information of dropout passes, Gal and Ghahramani 2016).",
-}
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] as percent without decimals."""
-    return f"{100 * share:.0f}%"
 
 
 def title_of(task: str) -> str:
@@ -72,10 +44,10 @@ def source_record(task: str, name: str, value: float, records: Mapping[str, Conf
     if not records or name not in records:
         return NO_RECORD[0].upper() + NO_RECORD[1:]
     found = records[name].standing(value)
-    when = f"When {SOURCE_NAMES[name]} was this high"
+    when = f"When {source_noun(name)} was this high"
     if found.count == 0:
         side = "above" if value > records[name].highest else "below"
-        return f"{percent(value)} is {side} every {SOURCE_NAMES[name]} in the walk-forward."
+        return f"{percent(value)} is {side} every {source_noun(name)} in the walk-forward."
     if found.count < FEWEST:
         return f"{when}: fewer than {FEWEST} such times."
     right = f"{percent(found.share)}{_doubt(found)}"
@@ -90,7 +62,8 @@ def confidence_tip(prediction: TaskPrediction, records: Mapping[str, ConfidenceR
         return [own]
     lines = [
         f"Calibrated confidence: P(the call comes true) = {stated.confidence:.3f}; by a learned mix of the "
-        f"four sources {percent(stated.mix)}; their plain sum {percent(prediction.raw_confidence)}."
+        f"{count_sources()} sources {percent(stated.mix)}; their plain sum "
+        f"{percent(prediction.raw_confidence)}."
     ]
     if records and "confidence" in records:
         lines.append(_band(records["confidence"].standing(stated.confidence)))
@@ -104,7 +77,7 @@ def source_tip(
     lines = [source_record(task, name, value, records)]
     if records and name in records:
         lines.append(_band(records[name].standing(value)))
-    return [*lines, f"{SOURCE_NAMES[name].capitalize()}. {_MEANINGS[name]}"]
+    return [*lines, f"{source_noun(name).capitalize()}. {STATED[name].meaning}"]
 
 
 def set_sentence(members: Sequence[str], classes: Sequence[str]) -> str:
@@ -195,21 +168,10 @@ def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
     )
 
 
-def correlation(measured: Mapping[str, float]) -> str:
-    """A correlation with its interval: '.21 [.15, .27]'."""
-    mean, low, high = (_signed(measured[name]) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
-
-
-def _signed(value: float) -> str:
-    text = f"{value:.2f}".replace("0.", ".", 1)
-    return text.replace("-", "\N{MINUS SIGN}") if float(f"{value:.2f}") else ".00"
-
-
 def _doubt(found: Standing) -> str:
     if found.count >= MANY or not np.isfinite([found.right_low, found.right_high]).all():
         return ""
-    return f" [{100 * found.right_low:.0f}, {100 * found.right_high:.0f}]"
+    return f" {span(found.right_low, found.right_high)}"
 
 
 def _band(found: Standing) -> str:
@@ -220,7 +182,7 @@ def _band(found: Standing) -> str:
     )
     if found.count >= FEWEST and np.isfinite([found.right_low, found.right_high]).all():
         text += (
-            f"; right {100 * found.share:.1f}% [{100 * found.right_low:.1f}, {100 * found.right_high:.1f}]"
+            f"; right {percent(found.share, 1)} {span(found.right_low, found.right_high, 1)}"
             ", 95% interval by block bootstrap"
         )
     return text + "."

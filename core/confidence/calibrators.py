@@ -13,6 +13,7 @@ from scipy.special import expit, logit, logsumexp, softmax
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from core.confidence.sources import SOURCES
 from core.errors import BundleError, InputError
 from core.scores.calibration_error import check_confidence
 
@@ -134,32 +135,37 @@ def fit_logistic(features: np.ndarray, outcomes: np.ndarray) -> tuple[np.ndarray
     return slopes, float(np.ravel(model.intercept_)[0] - slopes @ centre)
 
 
-SOURCES = ("attention", "ensemble", "similarity", "mc_dropout")
+FEWEST_SOURCES = 4
+"""A stored mix has at least the specification's."""
 
 
 @dataclass(frozen=True)
 class LearnedMix:
-    """P(correct) = 1 / (1 + exp(-(weights . sources + intercept))), sources in the order of `SOURCES`."""
+    """P(correct) = 1 / (1 + exp(-(weights . sources + intercept))), sources in the order of `SOURCES`.
+
+    One that was fitted before the last sources were added weighs the first ones alone.
+    """
 
     weights: tuple[float, ...]
     intercept: float
 
     @classmethod
     def fit(cls, sources: np.ndarray, correct: np.ndarray, without: str | None = None) -> LearnedMix:
-        """Fit on the four sources (n, 4) in [0, 1] and correctness (n,) of the calibrate segment.
+        """Fit on all sources (n, S) in [0, 1] and correctness (n,) of the calibrate segment.
 
         A source that never varies gets weight 0, and so does the one called `without`, which is left out of
         the fit. See `fit_logistic` for the errors.
         """
-        sources = _four(sources)
+        sources = _whole(sources)
         if without is not None:
-            sources = np.where(np.arange(len(SOURCES)) == SOURCES.index(without), 0.0, sources)
+            sources = np.where(np.array(list(SOURCES)) == without, 0.0, sources)
         slopes, intercept = fit_logistic(sources, correct)
         return cls(tuple(slopes.tolist()), intercept)
 
     def apply(self, sources: np.ndarray) -> np.ndarray:
-        """P(correct) (...) for sources (..., 4)."""
-        return expit(_four(sources) @ np.array(self.weights) + self.intercept)
+        """P(correct) (...) for sources (..., S)."""
+        known = _whole(sources)[..., : len(self.weights)]
+        return expit(known @ np.array(self.weights) + self.intercept)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for the bundle."""
@@ -167,15 +173,22 @@ class LearnedMix:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> LearnedMix:
-        """The inverse of `to_dict`; BundleError when a number is missing."""
-        return cls(read_numbers(stored, "weights", len(SOURCES)), read_number(stored, "intercept"))
+        """The inverse of `to_dict`; BundleError when a number is missing or there are more than sources."""
+        weights = read_numbers(stored, "weights")
+        if not FEWEST_SOURCES <= len(weights) <= len(SOURCES):
+            raise BundleError(
+                f"{FEWEST_SOURCES} to {len(SOURCES)} weights of a learned mix",
+                str(len(weights)),
+                "save the bundle again",
+            )
+        return cls(weights, read_number(stored, "intercept"))
 
 
-def _four(sources: np.ndarray) -> np.ndarray:
+def _whole(sources: np.ndarray) -> np.ndarray:
     sources = np.asarray(sources, float)
     if not sources.ndim or sources.shape[-1] != len(SOURCES):
         raise InputError(
-            f"the four sources {', '.join(SOURCES)}", f"shape {sources.shape}", "stack them on the last axis"
+            f"the sources {', '.join(SOURCES)}", f"shape {sources.shape}", "stack them on the last axis"
         )
     return sources
 

@@ -1,11 +1,12 @@
-"""The four confidence sources of one prediction, from one deterministic forward (DESIGN 8).
+"""The confidence sources of one prediction, from one deterministic forward (DESIGN 8).
 
-Shapes: B windows, T bars, D model width, H heads, K = D / H, P dropout passes, L layers, C classes.
+Shapes: B windows, S sources, T bars, H heads, P dropout passes, L layers, C classes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,40 +17,59 @@ from core.confidence.similarity import DistanceReference
 from core.models.trace import Trace
 from core.models.transformer import MarketTransformer
 
-SOURCES = ("attention", "ensemble", "similarity", "mc_dropout")
-RAW_WEIGHTS = (0.30, 0.25, 0.25, 0.20)
-"""Weights of the raw sum, in the order of `SOURCES` (specification section 5)."""
+
+@dataclass(frozen=True)
+class Seen:
+    """What one deterministic forward shows of the model's certainty.
+
+    Attributes
+    ----------
+    windows
+        Bars each layer's query may see; None is all of them.
+    traced
+        The forward.
+    similarity
+        exp(-Mahalanobis distance / scale) of the representation, (B,).
+    drawn
+        Probabilities of the dropout passes, by task (P, B, C).
+    """
+
+    windows: list[int | None]
+    traced: Trace
+    similarity: Tensor
+    drawn: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One confidence source.
+
+    Attributes
+    ----------
+    weight
+        In the raw sum (specification section 5), which divides by the sum of all weights.
+    estimate
+        Values in [0, 1] by task, (B,) each.
+    """
+
+    weight: float
+    estimate: Callable[[Seen], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class ConfidenceSources:
-    """Four numbers in [0, 1] per window, each shape (B,).
+    """What every source says of each window: by name, in the order of `SOURCES`, (B,) in [0, 1]."""
 
-    Attributes
-    ----------
-    attention
-        One minus the normalised entropy of where the last bar looks.
-    ensemble
-        One minus the normalised Jensen-Shannon divergence between the layers' probabilities.
-    similarity
-        exp(-Mahalanobis distance / scale) of the representation.
-    mc_dropout
-        One minus the normalised mutual information between prediction and dropout mask.
-    """
-
-    attention: Tensor
-    ensemble: Tensor
-    similarity: Tensor
-    mc_dropout: Tensor
+    values: Mapping[str, Tensor]
 
     def stacked(self) -> Tensor:
-        """(B, 4) in the order of `SOURCES`."""
-        return torch.stack([getattr(self, name) for name in SOURCES], dim=-1)
+        """(B, S) in the order of `SOURCES`."""
+        return torch.stack([self.values[name] for name in SOURCES], dim=-1)
 
     def raw(self) -> Tensor:
         """The specification's weighted sum, (B,); not yet a probability."""
         stacked = self.stacked()
-        return stacked @ torch.tensor(RAW_WEIGHTS, dtype=stacked.dtype, device=stacked.device)
+        return stacked @ torch.tensor(raw_weights(), dtype=stacked.dtype, device=stacked.device)
 
 
 def attention_confidence(weights: list[Tensor], windows: list[int | None]) -> Tensor:
@@ -106,6 +126,45 @@ def dropout_confidence(probabilities: Tensor) -> Tensor:
     return _agreement(probabilities)
 
 
+def _attention(seen: Seen) -> dict[str, Tensor]:
+    return dict.fromkeys(seen.drawn, attention_confidence(seen.traced.attention, seen.windows))
+
+
+def _ensemble(seen: Seen) -> dict[str, Tensor]:
+    said = {}
+    for task in seen.drawn:
+        layers = torch.stack([layer[task].probabilities[:, 0] for layer in seen.traced.layers])  # (L, B, C)
+        said[task] = ensemble_confidence(layers)
+    return said
+
+
+def _similarity(seen: Seen) -> dict[str, Tensor]:
+    return dict.fromkeys(seen.drawn, seen.similarity)
+
+
+def _mc_dropout(seen: Seen) -> dict[str, Tensor]:
+    return {task: dropout_confidence(drawn) for task, drawn in seen.drawn.items()}
+
+
+SOURCES: dict[str, Source] = {
+    "attention": Source(0.30, _attention),
+    "ensemble": Source(0.25, _ensemble),
+    "similarity": Source(0.25, _similarity),
+    "mc_dropout": Source(0.20, _mc_dropout),
+}
+"""Every confidence source by name; what a person reads of each stands in `app.words.confidence`.
+
+A new one goes to the end: a mix stored before it knows the earlier ones by their place. Another weight makes
+another raw sum, for which calibrators are to be fitted again.
+"""
+
+
+def raw_weights() -> list[float]:
+    """Share of each source in the raw sum, in the order of `SOURCES`; they add up to 1."""
+    total = math.fsum(source.weight for source in SOURCES.values())
+    return [source.weight / total for source in SOURCES.values()]
+
+
 def estimate_sources(
     model: MarketTransformer,
     traced: Trace,
@@ -113,17 +172,15 @@ def estimate_sources(
     passes: int = PASSES,
     seed: int = SEED,
 ) -> tuple[dict[str, ConfidenceSources], Tensor]:
-    """All four sources of every task, and the representation's Mahalanobis distance (B,)."""
-    attention = attention_confidence(traced.attention, model.config.windows)
+    """All sources of every task, and the representation's Mahalanobis distance (B,)."""
     distance = reference.distance(traced.representation[:, 0].float().cpu().numpy())
-    similarity = torch.from_numpy(reference.similarity(distance)).float().to(attention.device)
+    similarity = torch.from_numpy(reference.similarity(distance)).float().to(traced.representation.device)
     drawn = redraw_recent_bars(model, traced, passes, seed=seed)
-    sources = {}
-    for name in model.heads:
-        layers = torch.stack([layer[name].probabilities[:, 0] for layer in traced.layers])  # (L, B, C)
-        sources[name] = ConfidenceSources(
-            attention, ensemble_confidence(layers), similarity, dropout_confidence(drawn[name])
-        )
+    seen = Seen(model.config.windows, traced, similarity, {name: drawn[name] for name in model.heads})
+    said = {name: source.estimate(seen) for name, source in SOURCES.items()}
+    sources = {
+        task: ConfidenceSources({name: values[task] for name, values in said.items()}) for task in seen.drawn
+    }
     return sources, torch.from_numpy(distance)
 
 

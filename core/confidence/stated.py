@@ -1,4 +1,4 @@
-"""From four sources to a stated confidence: what a bundle keeps for one task."""
+"""From the sources to a stated confidence: what a bundle keeps for one task."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TaskConfidence:
         labels
             (n,) classes.
         sources
-            (n, 4) in the order of `core.confidence.sources.SOURCES`.
+            (n, S) in the order of `core.confidence.sources.SOURCES`.
         raw
             (n,) weighted sum of the sources.
         times
@@ -117,7 +117,7 @@ class TaskConfidence:
     def state(
         self, logits: np.ndarray, sources: np.ndarray, raw: np.ndarray, level: float = SET_LEVEL
     ) -> StatedConfidence:
-        """Confidence of predictions with logits (n, C), sources (n, 4) and raw sum (n,).
+        """Confidence of predictions with logits (n, C), sources (n, S) and raw sum (n,).
 
         `level` is that of the prediction sets, see `sets_at`.
         """

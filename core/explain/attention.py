@@ -257,3 +257,9 @@ def _check(weights: np.ndarray) -> np.ndarray:
             "attention of shape (layers, heads, bars, bars)", f"shape {weights.shape}", "ask for full maps"
         )
     return weights
+
+
+def share_within(row: np.ndarray, query: int, bars: int) -> float:
+    """Share of one query's attention on itself and the `bars` - 1 bars before it, in [0, 1]."""
+    total = float(row[: query + 1].sum())
+    return float(row[max(query + 1 - bars, 0) : query + 1].sum()) / total if total > 0 else 0.0

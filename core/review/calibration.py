@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.review.rows import CALIBRATORS, STATED, ReviewRows
+from core.review.rows import CALIBRATORS, ReviewRows, list_stated
 from core.scores.bootstrap import BlockBootstrap, Interval
 from core.scores.calibration_error import BINS, perfect_model_ece
 from core.scores.metrics import score_intervals
@@ -144,11 +144,11 @@ def compare_stated(rows: ReviewRows) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: names of `STATED`; ``rows``, ``mean_stated``, ``right``, ``ece``, ``p95`` (of a perfect model),
-        ``aurc``. What states nothing on these rows is left out.
+        Index: names of `list_stated`; ``rows``, ``mean_stated``, ``right``, ``ece``, ``p95`` (of a
+        perfect model), ``aurc``. What states nothing on these rows is left out.
     """
     lines = {}
-    for name in STATED:
+    for name in list_stated():
         known = rows.stating(name)
         if not len(known):
             continue

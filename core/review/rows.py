@@ -25,23 +25,12 @@ REGIMES = ("Trending", "Ranging", "Volatile")
 RESAMPLES = 400
 MOST_TIMES = 4000
 
-STATED = {
-    "confidence": "final confidence",
-    "uncalibrated": "before calibration",
-    "temperature": "temperature",
-    "platt": "Platt",
-    "isotonic": "isotonic",
-    "raw": "sum of the four sources",
-    "mix": "learned mix of the sources",
-    "head_confidence": "the model's own estimate",
-    "attention": "attention",
-    "ensemble": "agreement of the layers",
-    "similarity": "similarity to training",
-    "mc_dropout": "steadiness under dropout",
-}
-"""Everything that states how sure the model is: column of the rows, and what a person calls it."""
-
 CALIBRATORS = ("uncalibrated", "temperature", "platt", "isotonic")
+
+
+def list_stated() -> tuple[str, ...]:
+    """Everything that states how sure the model is, as the rows' columns are called."""
+    return ("confidence", *CALIBRATORS, "raw", "mix", "head_confidence", *SOURCES)
 
 
 @dataclass(frozen=True)
@@ -83,7 +72,8 @@ class ReviewRows:
     probabilities, uncalibrated
         (n, C), temperature-scaled and plain softmax.
     stated
-        By name of `STATED`, (n,) in [0, 1]; NaN where a fold had too few rows to fit it.
+        By name of `list_stated`, (n,) in [0, 1]; NaN where a fold had too few rows to fit it, or was scored
+        before a source was added.
     set_size, covered
         (n,) of the conformal sets, by level; -1 and False where none was fitted.
     position
@@ -113,7 +103,7 @@ class ReviewRows:
 
     @property
     def sources(self) -> np.ndarray:
-        """(n, 4) in the order of `core.confidence.sources.SOURCES`."""
+        """(n, S) in the order of `core.confidence.sources.SOURCES`."""
         return np.column_stack([self.stated[name] for name in SOURCES])
 
     def take(self, chosen: np.ndarray) -> ReviewRows:
@@ -152,11 +142,7 @@ def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
     rows = cast(pd.DataFrame, result.rows[kept])
     probabilities, uncalibrated = (read_distribution(rows, prefix, len(classes)) for prefix in ("p", "u"))
     call = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, int)
-    stated = {
-        name: one_column(rows, name).to_numpy(np.float64).clip(0, 1)
-        for name in STATED
-        if name != "uncalibrated"
-    }
+    stated = {name: _read_stated(rows, name) for name in list_stated() if name != "uncalibrated"}
     sets = {level: set_columns(level) for level in SET_LEVELS if set_columns(level)[0] in rows}
     stated["uncalibrated"] = uncalibrated.max(axis=1, initial=0).clip(0, 1)
     found = ReviewRows(
@@ -212,6 +198,12 @@ def resample_blocks(rows: ReviewRows, block: int) -> BlockBootstrap:
     together = max(1, min(length, -(-unique.size // MOST_TIMES)))
     times = -(-unique.size // together)
     return BlockBootstrap(index // together, times, min(-(-length // together), times), RESAMPLES)
+
+
+def _read_stated(rows: pd.DataFrame, name: str) -> np.ndarray:
+    if name in SOURCES and name not in rows:
+        return np.full(len(rows), np.nan)
+    return one_column(rows, name).to_numpy(np.float64).clip(0, 1)
 
 
 def _finished(folder: Path) -> bool:

@@ -10,9 +10,9 @@ import pandas as pd
 import scipy.sparse
 
 from core.confidence.calibrators import LearnedMix
-from core.confidence.sources import RAW_WEIGHTS, SOURCES
+from core.confidence.sources import SOURCES, raw_weights
 from core.experiments.walk_forward.records import FoldRecord
-from core.review.rows import STATED, ReviewRows
+from core.review.rows import ReviewRows, list_stated
 from core.scores.bootstrap import BlockBootstrap, interval
 from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
 
@@ -37,7 +37,7 @@ class Curve:
 def trace_risk(rows: ReviewRows) -> dict[str, Curve]:
     """Curve of everything that states a confidence on these rows."""
     curves = {}
-    for name in STATED:
+    for name in list_stated():
         known = rows.stating(name)
         if len(known):
             curves[name] = _thin(risk_coverage(known.stated[name], known.correct), len(known))
@@ -73,7 +73,7 @@ def score_areas(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: names of `STATED`, best first; ``aurc``, ``low``, ``high``, and ``gain``, ``gain_low``,
+        Index: names of `list_stated`, best first; ``aurc``, ``low``, ``high``, and ``gain``, ``gain_low``,
         ``gain_high``: the error rate of acting on everything less the AURC, above zero is better than random.
     """
     correct = rows.correct
@@ -97,13 +97,15 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
     Returns
     -------
     DataFrame
-        Index: the four sources; for each of ``raw`` (the sum of the other three with its weights scaled
-        back to 1) and ``mix`` (fitted again without the source, on the bars each fold held back)
+        Index: the sources these rows state; for each of ``raw`` (the sum of the others with its weights
+        scaled back to 1) and ``mix`` (fitted again without the source, on the bars each fold held back)
         ``_value``, ``_low``, ``_high``. ``mix`` is NaN where a fold keeps no such mixes, see `missing_mixes`.
     """
-    correct, sources = rows.correct, rows.sources
-    weights = np.array(RAW_WEIGHTS)
-    whole = {"raw": sources @ weights, "mix": _apply_mix(rows, folds, task, "all")}
+    names = [name for name in SOURCES if np.isfinite(rows.stated[name]).all()]
+    told = np.isin(list(SOURCES), names)
+    correct, sources = rows.correct, rows.sources[:, told]
+    weights = np.array(raw_weights())[told]
+    whole = {"raw": sources @ (weights / weights.sum()), "mix": _apply_mix(rows, folds, task, "all")}
     draws = {
         kind: draw_areas(stated, correct, bootstrap)
         for kind, stated in whole.items()
@@ -111,10 +113,10 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
     }
     table = pd.DataFrame(
         np.nan,
-        index=list(SOURCES),
+        index=names,
         columns=[f"{k}_{part}" for k in whole for part in ("value", "low", "high")],
     )
-    for i, source in enumerate(SOURCES):
+    for i, source in enumerate(names):
         others = np.delete(weights, i)
         without = {
             "raw": np.delete(sources, i, axis=1) @ (others / others.sum()),

@@ -17,7 +17,6 @@ FEWEST = 30
 """Below so many rows no share is stated."""
 MANY = 300
 """From so many rows on the share is stated without its interval, which then spans about ten points."""
-RECORDED = ("confidence", *SOURCES)
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def build_records(
     `bootstrap_of` makes the block bootstrap of some rows.
     """
     records = {}
-    for name in RECORDED:
+    for name in ("confidence", *SOURCES):
         found = rows.stating(name)
         if len(found):
             records[name] = ConfidenceRecord.of(found.stated[name], found.correct, bootstrap_of(found))

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from core.confidence.calibrators import SOURCES, LearnedMix
+from core.confidence.calibrators import LearnedMix
 from core.confidence.similarity import TrainingReference, window_statistics
-from core.confidence.sources import estimate_sources
+from core.confidence.sources import SOURCES, estimate_sources
 from core.confidence.stated import TaskConfidence
 from core.data.windows import LastBarWindows
 from core.device import device_of
@@ -137,7 +137,7 @@ class ConfidentOutputs:
     head_confidence
         (n,), the head's own.
     sources
-        (n, 4) in the order of `core.confidence.sources.SOURCES`.
+        (n, S) in the order of `core.confidence.sources.SOURCES`.
     raw
         (n,), the specification's weighted sum.
     labels

@@ -92,7 +92,7 @@ def test_a_training_like_window_is_familiar_and_shuffled_or_scaled_ones_are_flag
     strangeness = bundle.reference.strangeness(distance.numpy(), window_statistics(variants))
     assert strangeness[0] < 1
     assert (strangeness[1:] > 1).all()
-    assert sources["direction"].similarity[0] > 0.5
+    assert sources["direction"].values["similarity"][0] > 0.5
 
 
 def test_attention_of_the_shipped_model_stays_inside_its_windows(predictor):

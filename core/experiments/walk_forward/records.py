@@ -105,7 +105,7 @@ class WalkForwardResult:
         One row per fold, series, bar and task with a label, folds in order. ``fold``, ``segment``,
         ``instrument``, ``timeframe``, ``ts``, ``task``, ``label``, ``label_end``; ``logit_c``, ``p_c``
         (temperature-scaled) and ``u_c`` (plain softmax) per class c, NaN where the task has fewer classes;
-        ``head_confidence``, the four sources, ``raw``, ``mix``, ``temperature`` (the largest p), ``platt``,
+        ``head_confidence``, the sources, ``raw``, ``mix``, ``temperature`` (the largest p), ``platt``,
         ``isotonic``, ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the 90% conformal set,
         ``..._80`` and ``..._95`` of the others, -1 and False where none was fitted; ``distance``,
         ``out_of_distribution``; ``regime_now`` (0 Trending, 1 Ranging, 2 Volatile by the rule on bars up to

@@ -24,8 +24,6 @@ from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 
 PLAN, SUMMARY = "walk_forward.json", "summary.json"
 FORMAT_VERSION = 1
-SOURCE_COLUMNS = ("attention", "ensemble", "similarity", "mc_dropout")
-CONFIDENCE_COLUMNS = (*SOURCE_COLUMNS, "raw", "mix", "temperature", "platt", "isotonic", "confidence")
 KEY_COLUMNS = ("fold", "instrument", "timeframe", "ts", "task")
 CATEGORIES = ("segment", "instrument", "timeframe", "task", "baseline")
 

@@ -10,11 +10,12 @@ import pandas as pd
 
 from core.baselines.measures import SeriesMeasures
 from core.confidence.calibrators import LearnedMix
+from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.labels.measure import MISSING
-from core.experiments.walk_forward.results import CATEGORIES, KEY_COLUMNS, SOURCE_COLUMNS, set_columns
+from core.experiments.walk_forward.results import CATEGORIES, KEY_COLUMNS, set_columns
 from core.scores.selective import selective_areas
 from core.training.scoring import ConfidentOutputs, ConfidentScores
 
@@ -119,7 +120,7 @@ def _state(
         members = {level: fitted.sets_at(level).apply(probabilities) for level in SET_LEVELS}
     columns |= _wide("p", probabilities, widest) | _wide("u", outputs.probabilities, widest)
     columns["head_confidence"] = outputs.head_confidence
-    columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCE_COLUMNS)}
+    columns |= {name: outputs.sources[:, i] for i, name in enumerate(SOURCES)}
     columns |= {"raw": outputs.raw} | stated
     columns = {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
     sets: dict[str, np.ndarray] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.attention.panels import VIEWS, routing_table
-from app.words.predictions import correlation, routing_sentence
+from app.words.numbers import correlation
+from app.words.predictions import routing_sentence
 from core.explain.evidence import routing
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from app.figures.attention import (
     layer_label,
     map_figure,
     map_of,
-    share_within,
     visible_cells,
 )
 
@@ -114,14 +112,6 @@ def test_a_row_of_zeros_is_visible_and_empty() -> None:
     codes, tops = encode_rows(np.zeros((1, 4, 4), np.float32), [None])
     assert set(codes[0]) == {1}
     assert not tops.any()
-
-
-def test_shares_count_back_from_the_bar_that_looks() -> None:
-    row = np.array([0.1, 0.2, 0.3, 0.4, 0.0])
-    assert share_within(row, 3, 1) == pytest.approx(0.4)
-    assert share_within(row, 3, 2) == pytest.approx(0.7)
-    assert share_within(row, 3, 50) == pytest.approx(1.0)
-    assert share_within(np.zeros(5), 3, 2) == 0.0
 
 
 def test_layers_are_named_by_what_they_see() -> None:

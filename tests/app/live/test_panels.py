@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from app.components.record_strip import strip_data
-from app.figures.theme import SOURCE_COLORS
 from app.live.panels import task_panel
-from app.words.predictions import facts, percent, set_sentence, why_sentence
+from app.words import confidence
+from app.words.numbers import percent
+from app.words.predictions import facts, set_sentence, why_sentence
 from core.prediction import Prediction, StatedClass, TaskPrediction
 from core.review.outcomes import Outcome, record_sentence
 from core.review.track_record import ConfidenceRecord
@@ -77,9 +78,9 @@ def test_without_a_walk_forward_the_panel_names_the_command() -> None:
 def test_every_source_has_its_colour_its_question_its_value_and_its_record() -> None:
     records = {name: worth(value, 812, 382) for name, value in SOURCES.items()}
     panel = task_panel(STATED, records)
-    for name, color in SOURCE_COLORS.items():
+    for name in SOURCES:
         cell = panel.split(f'data-source="{name}"')[1].split("data-source")[0]
-        assert f"background:{color}" in cell
+        assert f"background:{confidence.STATED[name].color}" in cell
         assert f">{percent(SOURCES[name])}<" in cell
         assert "direction was right 47% of the time, n = 812." in cell
     for question in ("where it looks", "do its layers agree", "seen before?", "steady under noise"):

@@ -3,7 +3,8 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from core.confidence.calibrators import SOURCES, LearnedMix
+from core.confidence.calibrators import LearnedMix
+from core.confidence.sources import SOURCES
 from core.errors import BundleError, InputError
 
 
@@ -20,7 +21,7 @@ def test_the_informative_source_gets_the_weight():
 def test_a_source_that_never_varies_has_no_weight():
     rng = np.random.default_rng(1)
     sources = rng.random((500, 4))
-    sources[:, SOURCES.index("mc_dropout")] = 1.0
+    sources[:, list(SOURCES).index("mc_dropout")] = 1.0
     mix = LearnedMix.fit(sources, rng.integers(2, size=500))
     assert mix.weights[3] == 0
     assert np.isfinite(mix.apply(np.zeros(4)))
@@ -34,7 +35,7 @@ def test_without_a_source_the_others_are_weighed_as_if_it_had_never_been(source)
     mix = LearnedMix.fit(sources, correct, without=source)
     left = [i for i, name in enumerate(SOURCES) if name != source]
     theirs = LogisticRegression(C=np.inf, tol=1e-8).fit(sources[:, left], correct)
-    assert mix.weights[SOURCES.index(source)] == 0
+    assert mix.weights[list(SOURCES).index(source)] == 0
     np.testing.assert_allclose(np.array(mix.weights)[left], theirs.coef_[0], atol=5e-3)
     assert not np.allclose(mix.weights, LearnedMix.fit(sources, correct).weights, atol=1e-2)
 

@@ -6,12 +6,13 @@ import torch
 
 from core.confidence.similarity import DistanceReference
 from core.confidence.sources import (
-    RAW_WEIGHTS,
+    SOURCES,
     ConfidenceSources,
     attention_confidence,
     dropout_confidence,
     ensemble_confidence,
     estimate_sources,
+    raw_weights,
 )
 from core.models.trace import trace
 from tests.core.models.small_transformer import make_model, make_windows
@@ -70,15 +71,15 @@ def test_sources_lie_in_the_unit_interval_and_raw_is_the_specified_sum():
         assert stacked.shape == (6, 4)
         assert ((stacked >= 0) & (stacked <= 1)).all()
         expected = (
-            0.3 * estimate.attention
-            + 0.25 * estimate.ensemble
-            + 0.25 * estimate.similarity
-            + 0.2 * estimate.mc_dropout
+            0.3 * estimate.values["attention"]
+            + 0.25 * estimate.values["ensemble"]
+            + 0.25 * estimate.values["similarity"]
+            + 0.2 * estimate.values["mc_dropout"]
         )
         torch.testing.assert_close(estimate.raw(), expected)
-    assert sum(RAW_WEIGHTS) == pytest.approx(1)
+    assert sum(raw_weights()) == pytest.approx(1)
 
 
 def test_certain_sources_sum_to_one():
-    one = torch.ones(1)
-    assert ConfidenceSources(one, one, one, one).raw().item() == pytest.approx(1)
+    ones = ConfidenceSources(dict.fromkeys(SOURCES, torch.ones(1)))
+    assert ones.raw().item() == pytest.approx(1)

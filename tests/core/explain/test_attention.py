@@ -11,6 +11,7 @@ from core.explain.attention import (
     full_attention,
     group_by_age,
     rollout,
+    share_within,
     summarise_heads,
 )
 from core.explain.margin import evaluate
@@ -70,6 +71,14 @@ def test_entropy_is_relative_to_what_the_layer_may_see():
         weights[0, 0, bar, max(0, bar - 3) : bar + 1] = 1 / min(4, bar + 1)
     assert summarise_heads(weights, [4]).entropy[0, 0] == pytest.approx(1)
     assert summarise_heads(weights, [None]).entropy[0, 0] == pytest.approx(np.log(4) / np.log(T))
+
+
+def test_shares_count_back_from_the_bar_that_looks():
+    row = np.array([0.1, 0.2, 0.3, 0.4, 0.0])
+    assert share_within(row, 3, 1) == pytest.approx(0.4)
+    assert share_within(row, 3, 2) == pytest.approx(0.7)
+    assert share_within(row, 3, 50) == pytest.approx(1.0)
+    assert share_within(np.zeros(5), 3, 2) == 0.0
 
 
 def test_share_within_a_span_counts_the_bar_itself():

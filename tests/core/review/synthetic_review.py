@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from core.confidence.conformal import ConformalSets
-from core.confidence.sources import RAW_WEIGHTS
+from core.confidence.sources import SOURCES, raw_weights
 from core.confidence.stated import SET_LEVELS
 from core.config import Config
 from core.data.segments import SegmentBorders
@@ -20,7 +20,6 @@ from core.experiments.walk_forward.results import (
     FORMAT_VERSION,
     KEY_COLUMNS,
     PLAN,
-    SOURCE_COLUMNS,
     SUMMARY,
     load_walk_forward,
     set_columns,
@@ -47,7 +46,8 @@ def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str,
             logits = SHARPNESS * np.log(truth)
             plain = softmax(logits, axis=1)
             sure = truth.max(axis=1)
-            sources = np.column_stack([rng.uniform(0, 0.3, bars), rng.uniform(0.8, 1, (bars, 2)), sure])
+            specified = [rng.uniform(0, 0.3, bars), rng.uniform(0.8, 1, (bars, 2)), sure]
+            sources = np.column_stack([*specified, rng.random((bars, len(SOURCES) - 4))])
             keys = {
                 "fold": fold.astype(np.int16), "segment": "test", "instrument": instrument, "timeframe": "1d",
                 "ts": times, "task": task.name, "label": label.astype(np.int8),
@@ -60,9 +60,9 @@ def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str,
             }
             stated = {
                 "head_confidence": plain.max(axis=1) ** 0.5,
-                **dict(zip(("attention", "ensemble", "similarity", "mc_dropout"), sources.T, strict=True)),
-                "raw": sources @ np.array(RAW_WEIGHTS),
-                "mix": expit(sources @ np.array([0, 0, 0, 4.0]) - 2), "temperature": sure, "platt": sure,
+                **dict(zip(SOURCES, sources.T, strict=True)),
+                "raw": sources @ np.array(raw_weights()),
+                "mix": expit(4 * sure - 2), "temperature": sure, "platt": sure,
                 "isotonic": np.round(sure, 1), "confidence": sure,
             }  # fmt: skip
             sets = {}
@@ -93,7 +93,7 @@ def fold_records(rows: pd.DataFrame, config: Config) -> list[FoldRecord]:
         # Attention alone varies by itself once the informative source is gone.
         "mc_dropout": {"weights": [1.0, 0.0, 0.0, 0.0], "intercept": 0.0},
     }
-    mixes = {name: mixes.get(name, mixes["all"]) | {"aurc": 0.5} for name in ("all", *SOURCE_COLUMNS)}
+    mixes = {name: mixes.get(name, mixes["all"]) | {"aurc": 0.5} for name in ("all", *SOURCES)}
     losses = np.linspace(1.1, 1.0, 4)
     history = {f"train_{t.name}_cross_entropy": losses for t in config.tasks} | {
         f"calibrate_{t.name}_log_loss": losses + np.array([0, 0, 0.01, 0.05]) for t in config.tasks

@@ -31,7 +31,15 @@ from core.review.performance import (
     tabulate_scores,
     tabulate_targets,
 )
-from core.review.rows import REGIMES, STATED, RowFilter, list_reviews, mask_rows, resample_blocks, take_rows
+from core.review.rows import (
+    REGIMES,
+    RowFilter,
+    list_reviews,
+    list_stated,
+    mask_rows,
+    resample_blocks,
+    take_rows,
+)
 from core.review.selective import leave_out, missing_mixes, score_areas, trace_risk
 from tests.core.review.synthetic_review import write_synthetic
 
@@ -212,7 +220,7 @@ def test_areas_rank_knowledge_above_noise(rows, blocks) -> None:
 
 def test_the_risk_curves_end_at_the_overall_error(rows) -> None:
     curves = trace_risk(rows)
-    assert set(curves) == set(STATED)
+    assert set(curves) == set(list_stated())
     for curve in curves.values():
         assert curve.coverage[-1] == 1
         assert curve.risk[-1] == pytest.approx(1 - rows.correct.mean())
@@ -310,5 +318,5 @@ def _rows(stated: np.ndarray, right: np.ndarray):
     return ReviewRows(
         classes=("A", "B"), times=times, ends=times, fold=np.zeros(n, int), labels=np.where(right, 0, 1),
         call=np.zeros(n, int), probabilities=probabilities, uncalibrated=probabilities,
-        stated=dict.fromkeys(STATED, stated), set_size={}, covered={}, position=np.arange(n),
+        stated=dict.fromkeys(list_stated(), stated), set_size={}, covered={}, position=np.arange(n),
     )  # fmt: skip

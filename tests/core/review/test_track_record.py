@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from app.words.predictions import source_record, sureness_record
+from core.confidence.sources import SOURCES
 from core.review.rows import RowFilter, resample_blocks, take_rows
-from core.review.track_record import RECORDED, ConfidenceRecord, build_records
+from core.review.track_record import ConfidenceRecord, build_records
 from core.scores.bootstrap import BlockBootstrap
 from tests.core.review.synthetic_review import write_synthetic
 
@@ -108,7 +109,7 @@ def test_records_come_from_the_tasks_own_rows(tmp_path) -> None:
     result = write_synthetic(tmp_path / "wf", bars=200)
     rows = take_rows(result, RowFilter("direction"))
     records = build_records(rows, lambda found: resample_blocks(found, 5))
-    assert set(records) == set(RECORDED)
+    assert set(records) == set(("confidence", *SOURCES))
     table = result.rows[result.rows["task"] == "direction"]
     call = table[["p_0", "p_1", "p_2"]].to_numpy().argmax(axis=1)
     value = float(table["mc_dropout"].median())

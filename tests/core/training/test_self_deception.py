@@ -14,8 +14,8 @@ from core.experiments.walk_forward.audit import (
     leaking_features,
     suspicious_features,
 )
-from core.experiments.walk_forward.results import CONFIDENCE_COLUMNS
 from core.experiments.walk_forward.run import run_walk_forward
+from core.review.rows import list_stated
 from tests.core.training.walk_forward_markets import THREE, market, plain_walk, tiny_config
 
 SHUFFLED = {"name": "shuffled", "classes": ["Bullish", "Bearish", "Sideways"], "label": "column:shuffled"}
@@ -72,7 +72,12 @@ def test_scores_before_a_bar_are_bit_identical_when_later_bars_change(tmp_path):
         for name, series in (("before", bars), ("after", changed))
     ]
     stated = [c for c in runs[0].rows if c[:2] in ("p_", "u_") or c.startswith("logit_")]
-    stated += [*CONFIDENCE_COLUMNS, "head_confidence", "set_size", "distance", "regime_now"]
+    stated += [
+        *(name for name in list_stated() if name != "uncalibrated"),
+        "set_size",
+        "distance",
+        "regime_now",
+    ]
     for table, columns in (("rows", stated), ("baselines", ["p_0", "p_1", "p_2"])):
         first, second = (getattr(run, table) for run in runs)
         past = [frame.loc[frame["ts"] <= cut].reset_index(drop=True) for frame in (first, second)]

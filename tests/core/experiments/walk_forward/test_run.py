@@ -12,12 +12,11 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from core.confidence.calibrators import LearnedMix
+from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS
 from core.errors import ConfigError, InputError
 from core.experiments.fitted_baselines import BASELINES
 from core.experiments.walk_forward.results import (
-    CONFIDENCE_COLUMNS,
-    SOURCE_COLUMNS,
     ResultsError,
     fold_path,
     load_walk_forward,
@@ -25,6 +24,7 @@ from core.experiments.walk_forward.results import (
     set_columns,
 )
 from core.experiments.walk_forward.run import run_walk_forward
+from core.review.rows import list_stated
 from core.scores.selective import selective_areas
 from core.timeframe import known_at
 from tests.core.training.walk_forward_markets import market, tiny_config
@@ -87,7 +87,7 @@ def test_rows_are_test_bars_in_fold_order_with_whole_distributions(finished):
     for prefix in ("p", "u"):
         total = rows[[f"{prefix}_{c}" for c in range(3)]].sum(axis=1)
         np.testing.assert_allclose(total, 1, atol=1e-5)
-    for column in CONFIDENCE_COLUMNS:
+    for column in set(list_stated()) - {"uncalibrated"}:
         assert rows[column].between(0, 1).all(), column
     two = (rows["task"] == "coin").to_numpy()
     assert rows.loc[two, ["logit_2", "p_2", "u_2"]].isna().all(axis=None)
@@ -113,18 +113,18 @@ def test_every_fold_keeps_the_mix_without_each_source_and_what_it_is_worth(finis
     _, result, _, _ = finished
     for fold in result.folds:
         for task, mixes in fold.mixes.items():
-            assert set(mixes) == {"all", *SOURCE_COLUMNS}
+            assert set(mixes) == {"all", *SOURCES}
             rows = result.rows[(result.rows["fold"] == fold.index) & (result.rows["task"] == task)]
             classes = len(result.summary[task]["classes"])
             correct = rows[[f"u_{c}" for c in range(classes)]].to_numpy().argmax(1) == rows["label"]
             for name, stored in mixes.items():
                 mix = LearnedMix.from_dict(stored)
-                stated = mix.apply(rows[list(SOURCE_COLUMNS)].to_numpy())
+                stated = mix.apply(rows[list(SOURCES)].to_numpy())
                 assert stored["aurc"] == pytest.approx(selective_areas(stated, correct)[0], abs=1e-4)
                 if name == "all":
                     np.testing.assert_allclose(stated, rows["mix"], atol=1e-5)
                 else:
-                    assert mix.weights[SOURCE_COLUMNS.index(name)] == 0
+                    assert mix.weights[list(SOURCES).index(name)] == 0
 
 
 def test_every_baseline_forecasts_the_model_s_rows(finished):

@@ -1,0 +1,106 @@
+"""Everything that states how sure the model is, as a person reads it: one table of words, colour and dash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.figures.theme import GREY, INDIGO
+from app.words.numbers import count_word
+from core.confidence.sources import SOURCES
+
+
+@dataclass(frozen=True)
+class Stated:
+    """How a confidence is called and drawn.
+
+    Attributes
+    ----------
+    title
+        Short; ``{count}`` stands for the number of sources.
+    dash
+        Of its line, which tells it apart without colour.
+    color
+        A hue that no class uses; None is the text's own.
+    shown
+        Whether the Selective page draws it before anything is chosen.
+    question
+        What a source answers, as a person would ask.
+    noun
+        A source within a sentence, where that is not its title.
+    meaning
+        What a source's numbers mean, with the paper.
+    """
+
+    title: str
+    dash: str
+    color: str | None = None
+    shown: bool = False
+    question: str = ""
+    noun: str = ""
+    meaning: str = ""
+
+
+STATED = {
+    "confidence": Stated("final confidence", "solid", shown=True),
+    "uncalibrated": Stated("before calibration", "solid", GREY),
+    "temperature": Stated("temperature", "dot", "#AA4499"),
+    "platt": Stated("Platt", "dash", "#B08D00"),
+    "isotonic": Stated("isotonic", "dashdot", "#3A9A5B"),
+    "raw": Stated("sum of the {count} sources", "dash", GREY, shown=True),
+    "mix": Stated("learned mix of the sources", "dash", shown=True),
+    "head_confidence": Stated("the model's own estimate", "dashdot", GREY),
+    "attention": Stated(
+        "attention",
+        "dot",
+        INDIGO,
+        shown=True,
+        question="where it looks",
+        noun="attention confidence",
+        meaning="100% when the last bar looks at one bar alone, 0% when at all alike (one minus the "
+        "normalised entropy of its attention).",
+    ),
+    "ensemble": Stated(
+        "agreement of the layers",
+        "dash",
+        "#44AA99",
+        shown=True,
+        question="do its layers agree",
+        meaning="100% when every layer, read by itself, gives the same probabilities (one minus the "
+        "Jensen-Shannon divergence between layers).",
+    ),
+    "similarity": Stated(
+        "similarity to training",
+        "dashdot",
+        "#999933",
+        shown=True,
+        question="seen before?",
+        meaning="How close the window lies to the training data, as the model sees it (Mahalanobis "
+        "distance, Lee et al. 2018).",
+    ),
+    "mc_dropout": Stated(
+        "steadiness under dropout",
+        "longdash",
+        "#CC6677",
+        shown=True,
+        question="steady under noise",
+        meaning="100% when switching parts of the model off at random changes nothing (one minus the "
+        "mutual information of dropout passes, Gal and Ghahramani 2016).",
+    ),
+}
+"""By name, in the order of `core.review.rows.list_stated`; a source's name is that of
+`core.confidence.sources.SOURCES`."""
+
+
+def stated_title(name: str) -> str:
+    """What a person calls a confidence."""
+    return STATED[name].title.format(count=count_sources())
+
+
+def source_noun(name: str) -> str:
+    """A source within a sentence."""
+    return STATED[name].noun or STATED[name].title
+
+
+def count_sources(less: int = 0) -> str:
+    """How many sources there are, `less` so many left out, as a word: 'four'."""
+    return count_word(len(SOURCES) - less)

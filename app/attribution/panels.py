@@ -14,7 +14,6 @@ from app.attribution.cached import Ask
 from app.attribution.words import (
     BASELINE_TITLES,
     completeness_sentence,
-    decimal,
     faithfulness_sentence,
     planted_sentence,
     removal_sentence,
@@ -22,7 +21,7 @@ from app.attribution.words import (
 )
 from app.shell import controls, notices
 from app.shell.choosers import draw_chart, offer_csv
-from app.words.numbers import percent
+from app.words.numbers import decimal, percent
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 from core.explain.methods.registry import METHODS

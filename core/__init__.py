@@ -1,6 +1,6 @@
 """Lookback without a screen: data, model, training, confidence and explanations.
 
-Files: __main__, bundle, config, device, disk, errors, prediction, predictor, timeframe.
+Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, timeframe.
 Folders: baselines, cli, confidence, data, experiments, explain, models, review, scores, training.
 """
 

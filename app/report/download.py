@@ -18,9 +18,9 @@ from app.shell.selection import Selection, bar_time
 from core.errors import InputError
 from core.explain.evidence.store import read_evidence
 from core.explain.explanation import pose_question
-from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
 from core.predictor import Predictor
+from core.progress import Cancelled, Progress
 
 _ASKED = "report_asked"
 

@@ -21,12 +21,12 @@ from core.errors import InputError
 from core.explain.cache import open_cache
 from core.explain.evidence.store import Part, read_evidence
 from core.explain.explanation import Explanation, Question, check_explanation, explain_moment
-from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
 from core.explain.similar.index import load_index, represent_window
 from core.explain.similar.reach import check_reach
 from core.explain.similar.search import Analogue, Analogues, MomentIndex, find_analogues
 from core.predictor import naive_utc
+from core.progress import Cancelled, Progress
 from core.review.track_record import ConfidenceRecord
 from core.timeframe import duration, known_at
 
@@ -114,7 +114,7 @@ def gather_material(
     ------
     InputError
         As `core.explain.explanation.explain` does.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     predictor, bundle = moment.predictor, moment.bundle

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from core.explain.margin import Cancelled, ExplanationCancelled, Progress
+from core.progress import Cancelled, Progress, Stopped
 
 T = TypeVar("T")
 Work = Callable[[Progress, Cancelled], T]
-"""Reports (done, planned), asks whether it was cancelled and raises `ExplanationCancelled` then."""
+"""Reports (done, planned), asks whether it was cancelled and raises `Stopped` then."""
 
 KEPT = 64
 PATIENCE = 0.4
@@ -74,7 +74,7 @@ class Job:
         while not self.stop.is_set():
             if _turn.acquire(timeout=0.1):
                 return
-        raise ExplanationCancelled
+        raise Stopped
 
 
 class Board:
@@ -132,7 +132,7 @@ def await_result(key: Hashable, label: str, work: Work[T]) -> T | None:
     if not job.finished.wait(PATIENCE):
         st.fragment(_watch, run_every=TICK)(key, job)
         return None
-    if isinstance(job.error, ExplanationCancelled):
+    if isinstance(job.error, Stopped):
         st.caption(f"{label}: stopped.")
         st.button("Start again", key=f"again_{hash(key)}", on_click=board().forget, args=(key,))
         return None

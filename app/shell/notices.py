@@ -13,6 +13,7 @@ from app.shell import cached, controls
 from app.shell.selection import SelectionError
 from core.data.ingest.run import ingest_bundled
 from core.errors import InputError
+from core.progress import Progress
 
 log = logging.getLogger("lookback")
 
@@ -75,7 +76,7 @@ def show_no_model() -> None:
         st.caption("This page shows it as soon as it is there; reload then.")
 
 
-def run_with_progress(label: str, work: Callable[[Callable[[int, int], None]], object]) -> object:
+def run_with_progress(label: str, work: Callable[[Progress], object]) -> object:
     """Run `work` under a progress bar; it reports (done, total), a total of 0 meaning not known."""
     bar = st.progress(0.0, text=label)
 

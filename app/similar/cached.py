@@ -19,11 +19,11 @@ from app.shell.selection import bar_name, bar_time, open_name
 from core.bundle import Bundle
 from core.data.store import home_folder
 from core.explain.evidence.store import EvidenceError, evidence_folder, evidence_path, find_evidence
-from core.explain.margin import Cancelled, Progress
 from core.explain.similar.index import build_index, load_index, represent_window, save_index
 from core.explain.similar.reach import SeriesReach, check_reach
 from core.explain.similar.search import Analogues, MomentIndex, find_analogues
 from core.predictor import Predictor, naive_utc
+from core.progress import Cancelled, Progress
 from core.timeframe import duration, known_at
 
 BEFORE, AFTER = 60, 20

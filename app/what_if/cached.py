@@ -24,8 +24,8 @@ from core.explain.edits import (
     explain_edit,
 )
 from core.explain.explanation import Question
-from core.explain.margin import Cancelled, Progress
 from core.explain.moment import Moment
+from core.progress import Cancelled, Progress
 
 Cells = tuple[tuple[str, str, float], ...]
 """Edited cells of bars: bar ("2013-03-01"), column, value at the price shown."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from core.errors import InputError
+from core.progress import Progress
 
 if TYPE_CHECKING:
     from core.predictor import Predictor
@@ -54,7 +55,7 @@ def open_predictor(model: str | None) -> Predictor:
     return Predictor(load_bundle(find_model(store.home, model)), store)
 
 
-def show_progress(name: str) -> Callable[[int, int], None]:
+def show_progress(name: str) -> Progress:
     """A bar on stderr that is told (done, total) and closes itself; silent where nobody watches."""
     from tqdm import tqdm
 

@@ -14,6 +14,7 @@ from typing import Any
 from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
 from core.cli.output import show_evidence, show_explanation, show_selection
 from core.errors import InputError
+from core.progress import StageProgress
 
 
 def add_commands(command: AddCommand) -> None:
@@ -182,7 +183,7 @@ def select_features(options: argparse.Namespace) -> dict[str, Any]:
     return result | {"arms": [plain(asdict(score)) | {"verdict": score.verdict} for score in scores]}
 
 
-def _stages():
+def _stages() -> StageProgress:
     """Progress of one stage after another, each with a bar of its own."""
     bars: dict[str, Any] = {}
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from core.data.features.table import feature_groups
 from core.errors import InputError
-from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, check_window, evaluate
+from core.explain.margin import Margin, MeteredMargin, check_window, evaluate
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
 from core.explain.references import Baseline
+from core.progress import Cancelled, Progress
 
 SMALLEST_DIFFERENCE = 0.01
 """Log-odds: completeness errors are relative to at least this much, since nothing has no parts to compare."""
@@ -125,7 +126,7 @@ def attribute(
     ------
     InputError
         If the method is not offered, or names and window do not fit.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     if method not in METHODS:
@@ -144,8 +145,7 @@ def attribute(
     start = time.perf_counter()
     metered = MeteredMargin(margin, progress, cancelled)
     values, steps = chosen.function(metered, window, baseline.references, sources, settings or Settings())
-    if progress is not None:
-        progress(metered.planned, metered.planned)
+    metered.meter.finish()
     output = float(evaluate(margin, window[None])[0])
     baseline_output = float(evaluate(margin, baseline.references).mean())
     error = None

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
-from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, check_window, evaluate
+from core.explain.margin import Margin, MeteredMargin, TaskMargin, check_window, evaluate
 from core.explain.methods.gradients import slopes
+from core.progress import Cancelled, Progress
 
 _LOWEST, _HIGHEST = 0.0, 100.0
 _OVERSHOOT = 1.02
@@ -107,7 +108,7 @@ def find_flip(
     cells = np.zeros(window.shape, dtype=bool)
     cells[-(last_bars or len(window)) :, [names.index(name) for name in free]] = True
     metered = MeteredMargin(lead, progress, cancelled)
-    metered.plan(2 * rounds)
+    metered.meter.plan(2 * rounds)
 
     current, score = window.astype(np.float64), before
     for _ in range(rounds):

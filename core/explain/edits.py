@@ -19,11 +19,12 @@ from core.errors import BarsError, InputError
 from core.explain.attribution import Attribution, attribute
 from core.explain.cache import ExplanationCache
 from core.explain.explanation import Question, explain_moment
-from core.explain.margin import Cancelled, Progress, check_window
+from core.explain.margin import check_window
 from core.explain.moment import Moment
 from core.explain.references import Baseline
 from core.prediction import ModelWindow
 from core.predictor import Predictor
+from core.progress import Cancelled, Progress
 
 PRICES = ("open", "high", "low", "close")
 _LOWEST, _HIGHEST = 0.0, 100.0
@@ -266,7 +267,7 @@ def explain_edit(
     ------
     InputError
         If task, class, method or baseline is unknown.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     question = replace(question, target=original.margin(question.task, question.target).target)

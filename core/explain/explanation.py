@@ -13,11 +13,11 @@ from core.explain.attribution import Attribution, attribute
 from core.explain.cache import ExplanationCache
 from core.explain.causes import Cause, find_causes
 from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
-from core.explain.margin import Cancelled, Progress
 from core.explain.methods.registry import METHODS, recommend
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.explain.references import BASELINES
+from core.progress import Cancelled, Progress
 from core.timeframe import known_at
 
 CHECK_STEPS = 12
@@ -179,7 +179,7 @@ def explain_moment(
     ------
     InputError
         If task, class, method or baseline is unknown.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so; nothing is kept then.
     """
     stored = None if cache is None else recall_attribution(moment, question, cache)

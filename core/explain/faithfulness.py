@@ -11,16 +11,9 @@ from typing import Literal
 import numpy as np
 
 from core.errors import InputError
-from core.explain.margin import (
-    Cancelled,
-    Margin,
-    MeteredMargin,
-    Progress,
-    check_window,
-    evaluate,
-    probability,
-)
+from core.explain.margin import Margin, MeteredMargin, check_window, evaluate, probability
 from core.explain.references import Baseline
+from core.progress import Cancelled, Progress
 
 Unit = Literal["cell", "bar"]
 STEPS = 20
@@ -136,7 +129,9 @@ def measure_faithfulness(
     if steps < 1 or random_orders < 1:
         raise InputError("steps and random_orders of at least 1", f"{steps}, {random_orders}", "raise them")
     metered = MeteredMargin(margin, progress, cancelled)
-    metered.plan(2 * (steps + 1) * (1 + random_orders + (attention is not None)) * len(baseline.references))
+    metered.meter.plan(
+        2 * (steps + 1) * (1 + random_orders + (attention is not None)) * len(baseline.references)
+    )
     generator = np.random.default_rng(seed)
 
     def curves(scores: np.ndarray) -> tuple[Curve, Curve]:
@@ -272,7 +267,7 @@ def bar_effects(
     """Log-odds lost when each single bar is replaced by the baseline, (T,); one window scored per bar."""
     window = check_window(window)
     metered = MeteredMargin(margin, progress, cancelled)
-    metered.plan(len(window) * len(baseline.references))
+    metered.meter.plan(len(window) * len(baseline.references))
     whole = evaluate(margin, window[None])[0]
     effects = np.zeros(len(window))
     for reference in baseline.references:

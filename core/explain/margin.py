@@ -5,8 +5,6 @@ Shapes: B windows, T bars, N features, C classes, K references.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,19 +12,10 @@ from torch import Tensor, nn
 from core.device import device_of
 from core.errors import InputError, WindowError
 from core.models.transformer import MarketTransformer, ModelOutput
+from core.progress import Cancelled, Meter, Progress
 
 EVALUATION_BATCH = 16
 """Windows scored at once where no gradient is wanted."""
-
-Progress = Callable[[int, int], None]
-"""Told (windows done, windows planned); the plan may grow while a method refines its answer."""
-
-Cancelled = Callable[[], bool]
-"""Asked before every batch; True ends the work with `ExplanationCancelled`."""
-
-
-class ExplanationCancelled(Exception):  # noqa: N818 - an event the caller asked for, not an error
-    """The caller's `cancelled` said so."""
 
 
 class Margin(nn.Module):
@@ -122,29 +111,19 @@ class MeteredMargin(Margin):
     def __init__(self, margin: Margin, progress: Progress | None, cancelled: Cancelled | None) -> None:
         super().__init__(margin.task, margin.target)
         self.margin = margin
-        self.progress = progress
-        self.cancelled = cancelled
-        self.done = 0
-        self.planned = 0
-
-    def plan(self, windows: int) -> None:
-        """Announce that about `windows` more windows will be scored."""
-        self.planned = self.done + windows
+        self.meter = Meter(progress, cancelled)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, N) -> (B,).
 
         Raises
         ------
-        ExplanationCancelled
+        Stopped
             If the caller wants no more.
         """
-        if self.cancelled is not None and self.cancelled():
-            raise ExplanationCancelled
+        self.meter.check()
         output = self.margin(x)
-        self.done += len(x)
-        if self.progress is not None:
-            self.progress(min(self.done, self.planned), self.planned)
+        self.meter.add(len(x))
         return output
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from core.data.windows import LastBarWindows
 from core.disk import plain
 from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
+from core.progress import Progress
 from core.scores.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
 from core.scores.metrics import log_losses, score_intervals, score_task
 from core.training.scoring import LastBarScores, score_last_bars
@@ -89,7 +89,7 @@ def evaluate(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     instrument: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Score every labelled bar that opens in [start, end].
 

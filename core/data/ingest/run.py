@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,8 +19,8 @@ from core.data.ingest.parse import parse_batches
 from core.data.ingest.quality import CONTEXT_BARS, check_bars, check_chunk, find_gaps, refuse_nothing_left
 from core.data.ingest.tables import read_table
 from core.data.store import BarStore, UpsertCount
+from core.progress import Progress
 
-Progress = Callable[[int, int], None]
 _CHUNK_ROWS = 100_000  # rows held before they are checked and written
 
 

@@ -6,7 +6,7 @@ An ablation lives in a folder; arms that are finished are kept, so a killed one 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from core.errors import ConfigError
 from core.experiments.ablation.arms import ARMS, MEAN_OF, PER_SERIES, Arm, change_config, check_arms
 from core.experiments.ablation.scores import ArmScore, Arrays, compare_forecasts, mean_forecast
 from core.experiments.fitted_baselines import FoldBaselines
+from core.progress import Progress
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
 
@@ -43,7 +44,7 @@ def run_ablation(
     borders: SegmentBorders | None = None,
     baselines: Sequence[str] = BASELINES,
     test_step: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[ArmScore]:
     """Train every arm on the same segments and compare its test log-loss with the whole model's.
 

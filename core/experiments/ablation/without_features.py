@@ -6,7 +6,7 @@ Shapes: n windows, C classes.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from core.experiments.ablation.arms import SEED, WHOLE
 from core.experiments.ablation.scores import ArmScore, compare_forecasts
 from core.explain.evidence.importance import removable_everywhere
 from core.explain.evidence.store import read_evidence
+from core.progress import Progress
 from core.training.pipeline import read_bars
 from core.training.scoring import score_last_bars
 from core.training.trainer import train
@@ -70,7 +71,7 @@ def compare_without(
     *,
     test_step: int = 1,
     another_seed: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[ArmScore]:
     """Train with and without some features, same seed and segments, and compare on the same test bars.
 

@@ -7,7 +7,7 @@ goes on from its last checkpoint.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,11 @@ from core.experiments.walk_forward.results import (
     rows_path,
 )
 from core.experiments.walk_forward.summary import summarise
+from core.progress import Progress
 from core.training.tracking import track_run
 
 # Where and how fast a run computes does not change what it is.
 _MACHINE = {"threads", "accelerator", "devices"}
-
-Progress = Callable[[int, int], None]
 
 
 def run_walk_forward(

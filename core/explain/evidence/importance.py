@@ -29,12 +29,13 @@ from core.explain.evidence.importance_formulas import (
 )
 from core.explain.evidence.routing import called_margins
 from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
-from core.explain.margin import EVALUATION_BATCH, Cancelled, Progress
+from core.explain.margin import EVALUATION_BATCH
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.explain.references import Baseline
 from core.prediction import ModelWindow
 from core.predictor import Predictor
+from core.progress import Cancelled, Meter, Progress
 
 SETTINGS = Settings(first_steps=8, max_steps=64, tolerance=0.02)
 """An average over many windows needs no single one to be exact; what each missed is told."""
@@ -91,7 +92,7 @@ def measure_importance(
     ------
     InputError
         If the method or baseline is unknown, or the store holds too few test windows.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     began = time.perf_counter()
@@ -99,9 +100,9 @@ def measure_importance(
     names, groups = list(bundle.feature_names), feature_groups(bundle.feature_names)
     tasks = [task.name for task in bundle.config.tasks]
     units = (len(names) + len(dict.fromkeys(groups.values()))) * repeats
-    work = _Work(len(sample) * (_ATTRIBUTION_COST * len(tasks) + units), progress)
-    values, errors = _attribute_all(predictor, sample, method, baseline, work, cancelled)
-    permuted = _permute_all(bundle, sample, groups, repeats, work, cancelled)
+    meter = Meter(progress, planned=len(sample) * (_ATTRIBUTION_COST * len(tasks) + units))
+    values, errors = _attribute_all(predictor, sample, method, baseline, meter, cancelled)
+    permuted = _permute_all(bundle, sample, groups, repeats, meter, cancelled)
     labels, bootstrap = label_windows(bundle, sample), resample_windows(sample)
     log_losses = _log_losses(bundle, sample)
     found: dict[str, Any] = {}
@@ -174,7 +175,7 @@ def _attribute_all(
     sample: WindowSample,
     method: str,
     baseline: str,
-    work: _Work,
+    meter: Meter,
     cancelled: Cancelled | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
     """By task: sum over bars of the magnitudes, (n, N), and completeness errors where there are any."""
@@ -189,7 +190,7 @@ def _attribute_all(
             values[task].append(window_importance(result.values))
             if result.completeness_error is not None:
                 errors[task].append(result.completeness_error)
-            work.add(_ATTRIBUTION_COST)
+            meter.add(_ATTRIBUTION_COST)
     return {task: np.stack(rows) for task, rows in values.items()}, errors
 
 
@@ -206,7 +207,7 @@ def _permute_all(
     sample: WindowSample,
     groups: dict[str, str],
     repeats: int,
-    work: _Work,
+    meter: Meter,
     cancelled: Cancelled | None,
 ) -> dict[str, dict[str, list[Importance]]]:
     """By kind and task."""
@@ -214,10 +215,10 @@ def _permute_all(
     context = sample.inputs(bundle)[1:]
     found = {}
     for kind, members in (("features", None), ("groups", groups)):
-        done = work.done
+        done = meter.done
 
         def report(unit: int, _: int, done: int = done) -> None:
-            work.add(done + unit * repeats * len(sample) - work.done)
+            meter.add(done + unit * repeats * len(sample) - meter.done)
 
         found[kind] = permutation_importance(
             lambda changed: _probabilities(bundle, context, changed),
@@ -289,15 +290,3 @@ def _slice(
 
 def _plain(found: Sequence[Importance]) -> dict[str, list[float]]:
     return {importance.name: [importance.value, importance.low, importance.high] for importance in found}
-
-
-class _Work:
-    """How far the whole measurement is."""
-
-    def __init__(self, planned: int, progress: Progress | None) -> None:
-        self.done, self.planned, self.progress = 0, planned, progress
-
-    def add(self, done: int) -> None:
-        self.done += done
-        if self.progress is not None:
-            self.progress(min(self.done, self.planned), self.planned)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
-from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.models.transformer import MarketTransformer
+from core.progress import Cancelled, Meter, Progress
 from core.scores.bootstrap import BlockBootstrap, interval
 
 FEATURE_SELECTION_THRESHOLD = 0.01
@@ -129,11 +129,11 @@ def permutation_importance(
     generator = np.random.default_rng(seed)
     original = {task: _log_losses(said, labels[task]) for task, said in predict(windows).items()}
     growth = {task: np.zeros((count, len(units))) for task in original}
+    meter = Meter(progress, cancelled, planned=len(units))
     for index, unit in enumerate(units):
         columns = [i for i, kind in enumerate(kinds) if kind == unit]
         for _ in range(repeats):
-            if cancelled is not None and cancelled():
-                raise ExplanationCancelled
+            meter.check()
             source = np.arange(count)
             for place in places:
                 # A turn by whole blocks: no window keeps its own column, and neighbours stay neighbours.
@@ -142,8 +142,7 @@ def permutation_importance(
             changed[:, :, columns] = windows[:, :, columns][source]
             for task, said in predict(changed).items():
                 growth[task][:, index] += (_log_losses(said, labels[task]) - original[task]) / repeats
-        if progress is not None:
-            progress(index + 1, len(units))
+        meter.add(1)
     return {
         task: _with_intervals(values, units, block if bootstrap is None else bootstrap)
         for task, values in growth.items()

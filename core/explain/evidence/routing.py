@@ -19,17 +19,10 @@ from core.data.segments import TEST
 from core.device import device_of
 from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
-from core.explain.margin import (
-    EVALUATION_BATCH,
-    Cancelled,
-    ExplanationCancelled,
-    Progress,
-    TaskMargin,
-    check_window,
-    log_odds,
-)
+from core.explain.margin import EVALUATION_BATCH, TaskMargin, check_window, log_odds
 from core.explain.references import window_mean
 from core.predictor import Predictor
+from core.progress import Cancelled, Meter, Progress
 from core.scores.bootstrap import BlockBootstrap, mean_interval
 
 ATTENTION_VIEWS = ("attention_mean", "attention_last_layer", "attention_rollout", "class_relevance")
@@ -73,7 +66,7 @@ def measure_routing(
     ------
     InputError
         If the store holds no test window of a series the model knows.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     began = time.perf_counter()
@@ -81,14 +74,13 @@ def measure_routing(
     tasks = {task.name: tuple(task.classes) for task in predictor.bundle.config.tasks}
     plain: dict[tuple[str, str], list[float]] = {(task, view): [] for task in tasks for view in VIEWS}
     partial = {(task, view): [] for task in tasks for view in ATTENTION_VIEWS}
-    planned = len(sample) * (sample.windows.shape[1] + 1)
+    meter = Meter(progress, cancelled, planned=len(sample) * (sample.windows.shape[1] + 1))
     for row in range(len(sample)):
-        meter = _Meter(row * (sample.windows.shape[1] + 1), planned, progress, cancelled)
         margins = called_margins(predictor.bundle, sample, row)
         effects = bar_effects_by_task(margins, sample.windows[row], meter)
         shared = attention_views(next(iter(margins.values())), sample.windows[row], seed + row)
         for task, margin in margins.items():
-            meter.add(0)
+            meter.check()
             views = {**shared, "class_relevance": class_relevance(margin, sample.windows[row]).by_bar}
             for view in VIEWS:
                 plain[task, view].append(rank_correlation(views[view], effects[task]))
@@ -139,7 +131,7 @@ def called_margins(bundle: Bundle, sample: WindowSample, row: int) -> dict[str, 
 
 
 def bar_effects_by_task(
-    margins: Mapping[str, TaskMargin], window: np.ndarray, meter: _Meter | None = None
+    margins: Mapping[str, TaskMargin], window: np.ndarray, meter: Meter | None = None
 ) -> dict[str, np.ndarray]:
     """Absolute change of each task's margin when one bar is replaced by the window's mean, (T,) each.
 
@@ -166,6 +158,7 @@ def bar_effects_by_task(
                 logits = said[task].logits[:, -1].double()
                 scores[task].append(log_odds(logits, margin.index).cpu().numpy())
         if meter is not None:
+            meter.check()
             meter.add(len(x))
     joined = {task: np.concatenate(parts) for task, parts in scores.items()}
     return {task: np.abs(values[1:] - values[0]) for task, values in joined.items()}
@@ -198,23 +191,6 @@ def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: Sequence[n
     if (size <= 1e-9 * (1 + np.linalg.norm(ranks[:, :2], axis=0))).any():
         return 0.0
     return float(left[:, 0] @ left[:, 1] / size.prod())
-
-
-class _Meter:
-    """Counts scored windows of the whole measurement; ends it when nobody wants it any more."""
-
-    def __init__(
-        self, done: int, planned: int, progress: Progress | None, cancelled: Cancelled | None
-    ) -> None:
-        self.done, self.planned = done, planned
-        self.progress, self.cancelled = progress, cancelled
-
-    def add(self, windows: int) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise ExplanationCancelled
-        self.done += windows
-        if self.progress is not None:
-            self.progress(self.done, self.planned)
 
 
 def _summary(values: list[float], resample: BlockBootstrap) -> dict[str, float]:

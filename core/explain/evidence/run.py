@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,9 @@ from core.explain.evidence.store import (
     planted_architecture,
     write_evidence,
 )
-from core.explain.margin import Cancelled
 from core.explain.similar.index import build_index, save_index
 from core.predictor import Predictor
-
-PartProgress = Callable[[str, int, int], None]
-"""Told (what is being done, how much is done, of how much)."""
+from core.progress import Cancelled, StageProgress
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def measure_parts(
     parts: Sequence[str] = PARTS,
     settings: EvidenceSettings | None = None,
     *,
-    progress: PartProgress | None = None,
+    progress: StageProgress | None = None,
     cancelled: Cancelled | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure `parts` in the order of `PARTS` and write each to `out` as soon as it is there.
@@ -72,7 +69,7 @@ def measure_parts(
     ------
     InputError
         If a part is unknown, a number below 1, or the store holds no bars to measure on.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so; finished parts are kept.
     """
     settings = settings or EvidenceSettings()
@@ -112,7 +109,7 @@ def _measure(
     out: Path,
     work: Path,
     settings: EvidenceSettings,
-    progress: PartProgress | None,
+    progress: StageProgress | None,
     cancelled: Cancelled | None,
 ) -> None:
     bundle = predictor.bundle

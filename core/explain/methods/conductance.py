@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import Module
 
 from core.device import device_of
-from core.explain.margin import Cancelled, Margin, MeteredMargin, Progress, TaskMargin, evaluate
+from core.explain.margin import Margin, MeteredMargin, TaskMargin, evaluate
 from core.explain.methods.gradients import NEGLIGIBLE
 from core.explain.methods.settings import Settings
+from core.progress import Cancelled, Progress
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def layer_conductance(
     blocks = list(private.model.blocks)
     batch = max(settings.batch, len(references))
     while True:
-        metered.plan(2 * (steps + 2) * len(references) * len(blocks))
+        metered.meter.plan(2 * (steps + 2) * len(references) * len(blocks))
         per_bar = np.stack(
             [
                 (

@@ -39,7 +39,7 @@ def integrated_gradients(
     while True:
         points, weights = clenshaw_curtis(steps)
         fresh = [point for point in points if point not in gradients]
-        margin.plan(len(fresh) * len(references))
+        margin.meter.plan(len(fresh) * len(references))
         for point in fresh:
             gradients[point] = np.zeros(0)
         jobs = [(point, index) for point in fresh for index in range(len(references))]
@@ -86,7 +86,7 @@ def gradient_shap(
     target = torch.from_numpy(window)[None].to(device)
     baselines = torch.from_numpy(references).to(device)
     explainer = GradientShap(margin)
-    margin.plan(settings.samples)
+    margin.meter.plan(settings.samples)
     total = np.zeros(window.shape)
     with seeded(settings.seed):
         for start in range(0, settings.samples, settings.batch):
@@ -105,7 +105,7 @@ def gradient_times_input(
     settings: Settings,
 ) -> tuple[np.ndarray, int]:
     """Slope at the window times its distance from the mean reference; values (T, N)."""
-    margin.plan(1)
+    margin.meter.plan(1)
     slope = slopes(margin, window[None])[0]
     return slope * (window - references.mean(0)), 1
 

@@ -28,7 +28,7 @@ def feature_ablation(
     """
     assignment = players(len(window), sources, grouping=settings.grouping, block=settings.ablation_block)
     count = int(assignment.max()) + 1
-    margin.plan((count + 1) * len(references))
+    margin.meter.plan((count + 1) * len(references))
     device = device_of(margin)
     mask = torch.from_numpy(assignment)[None].to(device)
     explainer = FeatureAblation(margin)
@@ -64,7 +64,7 @@ def occlusion(
     block = min(settings.occlusion_block, bars)
     stride = max(1, block // 2)
     count = 1 + -(-(bars - block) // stride)
-    margin.plan((count + 1) * len(references))
+    margin.meter.plan((count + 1) * len(references))
     device = device_of(margin)
     explainer = Occlusion(margin)
     total = np.zeros(window.shape)
@@ -106,7 +106,7 @@ def temporal_rescaling(
     bars, features = window.shape
     reference = references.mean(0)
     blocks = players(bars, sources, block=settings.rescaling_block)[:, 0] // features
-    margin.plan(1 + int(blocks.max()) + 1 + features)
+    margin.meter.plan(1 + int(blocks.max()) + 1 + features)
     whole = slopes(margin, window[None])[0] * (window - reference)
 
     def change(masks: list[np.ndarray]) -> np.ndarray:

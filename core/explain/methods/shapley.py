@@ -39,7 +39,7 @@ def shap_gradient(
 ) -> tuple[np.ndarray, int]:
     """shap.GradientExplainer over `settings.samples` points; values (T, N)."""
     device = device_of(margin)
-    margin.plan(settings.samples + len(references))
+    margin.meter.plan(settings.samples + len(references))
     model = _OneColumn(margin)
     with torch.enable_grad():
         explainer = shap.GradientExplainer(
@@ -65,7 +65,7 @@ def permutation_shap(
     assignment = players(len(window), sources, grouping="source", block=settings.player_block)
     count = int(assignment.max()) + 1
     evaluations = 2 * count * settings.rounds + 1
-    margin.plan(evaluations * len(references))
+    margin.meter.plan(evaluations * len(references))
     total = np.zeros(count)
     with seeded(settings.seed):
         for reference in references:

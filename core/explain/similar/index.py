@@ -23,11 +23,11 @@ from core.disk import write_arrays
 from core.errors import InputError
 from core.explain.evidence.sample import known_series
 from core.explain.evidence.store import EvidenceError, find_evidence, model_fingerprint
-from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.explain.similar.reach import list_sources, valid_until
 from core.explain.similar.search import MISSING, IndexedSeries, MomentIndex
 from core.prediction import ModelWindow
 from core.predictor import BATCH, Predictor, whole_windows
+from core.progress import Cancelled, Meter, Progress
 from core.timeframe import duration
 
 STEP = 2
@@ -59,7 +59,7 @@ def build_index(
     ------
     InputError
         If `step` is below 1, or the store holds no whole window of a series the model knows.
-    ExplanationCancelled
+    Stopped
         If `cancelled` said so.
     """
     if step < 1:
@@ -81,8 +81,10 @@ def build_index(
             _stored_rows(previous, one, last, valid.get(one.timeframe))
             for one, last in zip(series, ends, strict=True)
         ]
-    meter = _Meter(progress, cancelled)
+    meter = Meter(progress, cancelled)
     meter.plan(sum(len(last) - len(rows) for last, rows in zip(ends, kept, strict=True)))
+    meter.check()
+    meter.add(0)
     scored = []
     for one, last, rows in zip(series, ends, kept, strict=True):
         fresh = _score(predictor, one, last[len(rows) :], meter)
@@ -219,24 +221,7 @@ class _Scored:
     said: dict[str, np.ndarray]
 
 
-class _Meter:
-    def __init__(self, progress: Progress | None, cancelled: Cancelled | None) -> None:
-        self.progress, self.cancelled = progress, cancelled
-        self.done = self.planned = 0
-
-    def plan(self, windows: int) -> None:
-        self.planned = windows
-        self.add(0)
-
-    def add(self, windows: int) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise ExplanationCancelled
-        self.done += windows
-        if self.progress is not None:
-            self.progress(self.done, self.planned)
-
-
-def _score(predictor: Predictor, series: LabelledSeries, ends: np.ndarray, meter: _Meter) -> _Scored:
+def _score(predictor: Predictor, series: LabelledSeries, ends: np.ndarray, meter: Meter) -> _Scored:
     bundle, length = predictor.bundle, predictor.length
     model = bundle.model.eval()
     device = device_of(model)
@@ -251,6 +236,7 @@ def _score(predictor: Predictor, series: LabelledSeries, ends: np.ndarray, meter
         representations.append(output.representation[:, -1].float().cpu().numpy().astype(np.float16))
         for task, parts in said.items():
             parts.append(output.tasks[task].probabilities[:, -1].float().cpu().numpy())
+        meter.check()
         meter.add(len(chunk))
     return _Scored(
         np.concatenate(representations), {task: np.concatenate(parts) for task, parts in said.items()}

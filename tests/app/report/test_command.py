@@ -19,11 +19,11 @@ from core.bundle import save_bundle
 from core.data.store import BarStore
 from core.explain.evidence.store import evidence_folder, evidence_path
 from core.explain.explanation import Question
-from core.explain.margin import ExplanationCancelled
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.explain.similar.index import build_index, save_index
 from core.predictor import Predictor
+from core.progress import Stopped
 
 AT = pd.Timestamp("2009-06-05", tz="UTC")
 QUESTION = Question("direction", "Bearish", "ig", "window_mean", Settings(seed=3))
@@ -189,7 +189,7 @@ def test_damaged_measurements_are_said_and_the_rest_is_shown(moment):
 
 def test_cancelling_ends_the_work(moment):
     asked = replace(QUESTION, target="Sideways")
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         gather_material(moment, asked, cancelled=lambda: True)
 
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from app.shell import jobs
 from app.shell.jobs import Board, Job
 from core.errors import InputError
-from core.explain.margin import ExplanationCancelled
+from core.progress import Stopped
 
 SOON = 10
 
@@ -29,7 +29,7 @@ def until_cancelled(started: threading.Event):
         started.set()
         while not cancelled():
             time.sleep(0.005)
-        raise ExplanationCancelled
+        raise Stopped
 
     return work
 
@@ -75,7 +75,7 @@ def test_work_is_cancelled_and_can_be_started_again(board):
     job = board.ask("key", "endless", until_cancelled(started))
     assert started.wait(SOON)
     job.stop.set()
-    assert isinstance(finish(job).error, ExplanationCancelled)
+    assert isinstance(finish(job).error, Stopped)
     board.forget("key")
     assert finish(board.ask("key", "adding", lambda progress, cancelled: 7)).result == 7
 
@@ -87,7 +87,7 @@ def test_who_waits_for_a_turn_is_cancelled_at_once(board):
     waiting = board.ask("second", "waiting", lambda progress, cancelled: 1)
     assert not waiting.finished.wait(0.15)
     waiting.stop.set()
-    assert isinstance(finish(waiting).error, ExplanationCancelled)
+    assert isinstance(finish(waiting).error, Stopped)
     assert not running.finished.is_set()
     running.stop.set()
     finish(running)
@@ -116,7 +116,7 @@ def test_the_least_recently_asked_for_is_forgotten_and_stopped(board, monkeypatc
     assert started.wait(SOON)
     board.ask("kept", "adding", lambda progress, cancelled: 1)
     board.ask("newest", "adding", lambda progress, cancelled: 2)
-    assert isinstance(finish(oldest).error, ExplanationCancelled)
+    assert isinstance(finish(oldest).error, Stopped)
     assert board.ask("kept", "adding", lambda progress, cancelled: 3) is not oldest
     assert finish(board.ask("kept", "adding", lambda progress, cancelled: 3)).result == 1
 
@@ -128,7 +128,7 @@ def page():
 
     from app.shell.jobs import await_result
     from core.errors import InputError
-    from core.explain.margin import ExplanationCancelled
+    from core.progress import Stopped
 
     mode = st.session_state.setdefault("mode", "answer")
 
@@ -138,7 +138,7 @@ def page():
         if mode == "wait":
             while not cancelled():
                 time.sleep(0.005)
-            raise ExplanationCancelled
+            raise Stopped
         return "the answer"
 
     try:

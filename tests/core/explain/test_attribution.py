@@ -7,12 +7,13 @@ from captum.attr import DeepLift, IntegratedGradients, LayerConductance
 
 from core.errors import InputError, WindowError
 from core.explain.attribution import attribute
-from core.explain.margin import ExplanationCancelled, TaskMargin, evaluate, probability
+from core.explain.margin import TaskMargin, evaluate, probability
 from core.explain.methods.conductance import layer_conductance
 from core.explain.methods.gradients import clenshaw_curtis
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings, players, share_equally
 from core.explain.references import Baseline, multi_reference, training_median, window_mean
+from core.progress import Stopped
 
 NAMES = ("a", "b", "c", "d")
 GROUPS = {"a": "price", "b": "price", "c": "volume", "d": "volume"}
@@ -211,7 +212,7 @@ def test_work_reports_progress_to_its_end_and_can_be_cancelled(margin, market_wi
     )
     assert seen[-1][0] == seen[-1][1]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         explain(margin, market_window, window_mean(market_window), method, cancelled=lambda: True)
 
 

@@ -10,10 +10,10 @@ from core.data.store import BarStore
 from core.errors import InputError
 from core.explain.cache import ExplanationCache
 from core.explain.explanation import Question, explain, pose_question
-from core.explain.margin import ExplanationCancelled
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.predictor import Predictor
+from core.progress import Stopped
 
 QUICK = Settings(first_steps=4, max_steps=8, tolerance=1.0)
 
@@ -96,7 +96,7 @@ def test_another_model_bar_or_question_is_another_entry(moment, question, cache,
 
 
 def test_a_cancelled_explanation_keeps_nothing(moment, question, cache):
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         explain(moment, question, cache, cancelled=lambda: True)
     assert not cache.folder.exists() or not list(cache.folder.iterdir())
 

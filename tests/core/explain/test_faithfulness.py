@@ -4,8 +4,9 @@ import pytest
 from core.errors import InputError
 from core.explain.evidence.routing import measure_agreement, measure_stability, rank_correlation
 from core.explain.faithfulness import Removal, bar_effects, measure_faithfulness, remove_top
-from core.explain.margin import ExplanationCancelled, evaluate, probability
+from core.explain.margin import evaluate, probability
 from core.explain.references import window_mean
+from core.progress import Stopped
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_curves_start_at_the_window_and_end_at_the_baseline(margin, market_windo
     np.testing.assert_allclose(result.insertion.margins[[-1, 0]], ends, atol=1e-5)
     assert 0 <= result.deletion.probability_area <= 1
     assert seen[-1][0] == seen[-1][1]
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         measure_faithfulness(margin, market_window, values, baseline, cancelled=lambda: True)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,15 @@ from core.explain.evidence.planted.views import (
     randomised_correlation,
     views_of,
 )
-from core.explain.margin import Cancelled, ExplanationCancelled
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
+from core.progress import Cancelled, StageProgress, Stopped
 
 TABLE = "planted.json"
 FORMAT = 1
 RANDOMISED_WINDOWS = 2
 _TEST_SEED = 7
 _SAVE_EVERY = 10
-
-PlantedProgress = Callable[[str, int, int], None]
-"""Told (what is being done, how much is done, of how much)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def run_planted(
     config: ModelConfig,
     out: Path,
     windows: int = 100,
-    progress: PlantedProgress | None = None,
+    progress: StageProgress | None = None,
     *,
     training: PlantedTraining | None = None,
     settings: Settings | None = None,
@@ -144,7 +141,7 @@ def _score_generator(
     scoring: _Scoring,
     path: Path,
     key: str,
-    progress: PlantedProgress | None,
+    progress: StageProgress | None,
     cancelled: Cancelled | None,
 ) -> dict[str, Any]:
     """Scores of every method and view; what an earlier call has scored on these windows is kept."""
@@ -166,7 +163,7 @@ def _score_generator(
             continue
         if cancelled is not None and cancelled():
             keep()
-            raise ExplanationCancelled
+            raise Stopped
         explained = explain_planted(
             model,
             data.windows[index],
@@ -220,7 +217,7 @@ def _trained(
     features: int,
     out: Path,
     key: str,
-    progress: PlantedProgress | None,
+    progress: StageProgress | None,
     cancelled: Cancelled | None,
 ) -> TrainedModel:
     weights, record = out / f"{generator.name}.safetensors", out / f"{generator.name}.training.json"

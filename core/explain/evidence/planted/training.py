@@ -11,8 +11,8 @@ from torch import nn
 
 from core.config import ModelConfig, TaskConfig
 from core.explain.evidence.planted.markets import Generator
-from core.explain.margin import Cancelled, ExplanationCancelled, Progress
 from core.models.transformer import MarketTransformer
+from core.progress import Cancelled, Meter, Progress
 
 CLASSES = ("Down", "Up")
 TASK = TaskConfig(name="planted", classes=list(CLASSES), label="column:planted")
@@ -83,9 +83,9 @@ def train_planted(
     accuracies: list[float] = []
     drawn = None
     step = 0
+    meter = Meter(progress, cancelled, planned=training.steps)
     for step in range(1, training.steps + 1):
-        if cancelled is not None and cancelled():
-            raise ExplanationCancelled
+        meter.check()
         place = (step - 1) % _DRAWN_AHEAD
         if drawn is None or place == 0:
             drawn = generator.draw(
@@ -105,8 +105,7 @@ def train_planted(
         schedule.step()
         known = labels >= 0
         accuracies.append(float((logits.argmax(-1) == labels)[known].float().mean()))
-        if progress is not None:
-            progress(step, training.steps)
+        meter.add(1)
         if len(accuracies) >= 20 and np.mean(accuracies[-20:]) >= training.enough * drawn.bayes_accuracy:
             break
     model.zero_grad(set_to_none=True)

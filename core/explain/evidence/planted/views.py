@@ -15,12 +15,13 @@ from core.explain.attribution import attribute
 from core.explain.evidence.planted.markets import PlantedData
 from core.explain.evidence.planted.training import CLASSES, TASK, build_model
 from core.explain.evidence.routing import rank_correlation
-from core.explain.margin import Cancelled, TaskMargin
+from core.explain.margin import TaskMargin
 from core.explain.methods.conductance import layer_conductance
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
 from core.explain.references import Baseline, training_median, window_mean
 from core.models.transformer import MarketTransformer
+from core.progress import Cancelled
 
 _SOURCE_SIZE = 4
 

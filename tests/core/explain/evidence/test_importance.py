@@ -10,8 +10,8 @@ import torch
 from core.errors import InputError
 from core.explain.evidence.importance import FEWEST, label_windows, measure_importance, removable_everywhere
 from core.explain.evidence.sample import draw_sample
-from core.explain.margin import ExplanationCancelled
 from core.predictor import Predictor
+from core.progress import Stopped
 
 USELESS = "adx_14"
 WINDOWS = 24
@@ -102,5 +102,5 @@ def test_a_feature_may_go_when_no_task_needs_it_and_the_mask_never():
 def test_an_unknown_method_is_refused_and_cancelling_ends_it(predictor):
     with pytest.raises(InputError, match="a method out of"):
         measure_importance(predictor, windows=2, method="deep_lift")
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         measure_importance(predictor, windows=2, cancelled=lambda: True)

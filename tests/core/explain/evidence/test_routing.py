@@ -18,10 +18,11 @@ from core.explain.evidence.routing import (
     rank_correlation,
 )
 from core.explain.evidence.sample import WindowSample
-from core.explain.margin import ExplanationCancelled, TaskMargin
+from core.explain.margin import TaskMargin
 from core.models.heads import HeadOutput
 from core.models.transformer import ModelOutput
 from core.predictor import Predictor
+from core.progress import Stopped
 
 T = 24
 # Alternating, so that the window's mean is zero and every bar stands as far from it as any other.
@@ -146,7 +147,7 @@ def test_what_is_measured_on_a_real_model_is_plain_numbers_within_bounds(walk_bu
 
 
 def test_it_stops_when_told_to(walk_bundle, walk_store):
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         measure_routing(Predictor(walk_bundle, walk_store), windows=2, cancelled=lambda: True)
 
 

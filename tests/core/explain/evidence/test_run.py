@@ -8,9 +8,9 @@ from core.explain.evidence import run as evidence_run
 from core.explain.evidence import store as evidence_store
 from core.explain.evidence.run import EvidenceSettings, measure_parts
 from core.explain.evidence.store import read_evidence
-from core.explain.margin import ExplanationCancelled
 from core.explain.similar.index import load_index
 from core.predictor import Predictor
+from core.progress import Stopped
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def test_an_interrupted_run_goes_on_with_the_next_part(predictor, measured, monk
     whole = evidence_run.measure_importance
 
     def interrupted(*arguments, **named):
-        raise ExplanationCancelled
+        raise Stopped
 
     monkeypatch.setattr(evidence_run, "measure_importance", interrupted)
     settings = EvidenceSettings(windows=4)
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         measure_parts(predictor, tmp_path, ["routing", "importance"], settings)
     monkeypatch.setattr(evidence_run, "measure_importance", whole)
     found = measure_parts(predictor, tmp_path, ["routing", "importance"], settings)

@@ -9,12 +9,12 @@ import pytest
 from core.data.store import BarStore
 from core.errors import InputError
 from core.explain.evidence.store import EvidenceError, evidence_folder, evidence_path
-from core.explain.margin import ExplanationCancelled
 from core.explain.similar import index as moment_index
 from core.explain.similar.index import build_index, load_index, save_index
 from core.explain.similar.reach import check_reach
 from core.explain.similar.search import find_analogues
 from core.predictor import Predictor
+from core.progress import Stopped
 
 STEP = 60
 SHORT = 1000
@@ -245,7 +245,7 @@ def test_progress_is_told_and_cancelling_ends_it(predictor):
     build_index(predictor, step=300, progress=lambda done, planned: told.append((done, planned)))
     assert told[0] == (0, 6)
     assert told[-1] == (6, 6)
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         build_index(predictor, step=300, cancelled=lambda: True)
 
 

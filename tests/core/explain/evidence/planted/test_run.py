@@ -13,8 +13,8 @@ from core.explain.evidence.planted.scores import mean_score, score_causes
 from core.explain.evidence.planted.training import PlantedTraining, build_model, train_planted
 from core.explain.evidence.planted.views import ATTENTION_VIEWS, explain_planted, randomised_correlation
 from core.explain.evidence.routing import rank_correlation
-from core.explain.margin import ExplanationCancelled
 from core.explain.methods.settings import Settings
+from core.progress import Stopped
 
 TINY = ModelConfig(
     sequence_length=120,
@@ -128,7 +128,7 @@ def test_the_run_is_stored_resumes_and_adds_only_what_is_new(tmp_path):
     def stop_in_the_second(what, done, planned):
         calls.append((what, done, planned))
 
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         run_planted(
             TINY,
             tmp_path,
@@ -207,5 +207,5 @@ def test_training_learns_a_single_informative_feature():
     trained = train_planted(config, GENERATORS["rare_feature"], training, features=8)
     assert trained.training_accuracy > 0.7
     assert not trained.model.training
-    with pytest.raises(ExplanationCancelled):
+    with pytest.raises(Stopped):
         train_planted(config, GENERATORS["rare_feature"], training, features=8, cancelled=lambda: True)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
 
 from core.errors import InputError
 
@@ -275,14 +274,6 @@ class Share:
     def within_chance(self) -> bool:
         """Whether moments picked without looking could well have given the same."""
         return self.low <= self.base <= self.high
-
-
-def wilson_interval(share: float, count: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a share seen in `count` independent trials (Wilson 1927), within [0, 1]."""
-    z = float(norm.ppf(0.5 + level / 2))
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def count_apart(start: np.ndarray, end: np.ndarray) -> int:

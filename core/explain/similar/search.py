@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
+from statsmodels.stats.proportion import proportion_confint
 
 from core.errors import InputError, WindowError
-from core.scores.bootstrap import Share, count_apart, wilson_interval
+from core.scores.bootstrap import Share, count_apart
 
 MISSING = -1
 
@@ -167,7 +168,10 @@ class Analogues:
 
     def _share(self, count: int, base: float) -> Share:
         total = len(self.moments)
-        return Share(count, total, *wilson_interval(count / total, self.independent), base)
+        # As many trials as there are futures of their own, with the same share.
+        trials = self.independent
+        low, high = np.asarray(proportion_confint(count * trials / total, trials, method="wilson"))
+        return Share(count, total, float(low), float(high), base)
 
 
 def find_analogues(

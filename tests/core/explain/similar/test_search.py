@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from core.errors import InputError, WindowError
 from core.explain.similar.search import MomentIndex, find_analogues
-from core.scores.bootstrap import wilson_interval
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "us")
@@ -125,7 +125,16 @@ def test_twins_in_another_series_widen_the_interval_not_the_count(index):
     assert found.independent == 2
     right = found.right()
     assert right.count == sum(moment.correct for moment in found.moments)
-    assert (right.low, right.high) == wilson_interval(right.count / 4, 2)
+    assert_wilson(right, trials=2)
+
+
+def assert_wilson(share, *, trials):
+    """The borders are the two chances from which the share lies 1.96 of their own standard errors away."""
+    for border in (share.low, share.high):
+        error = np.sqrt(border * (1 - border) / trials)
+        assert abs(share.count / share.total - border) == pytest.approx(norm.ppf(0.975) * error, abs=1e-9)
+    assert 0 <= share.low <= share.count / share.total <= share.high + 1e-12 <= 1 + 1e-12
+    assert share.high - share.low > 0.1
 
 
 def test_what_came_is_counted_by_class_beside_all_candidates(index):
@@ -135,6 +144,7 @@ def test_what_came_is_counted_by_class_beside_all_candidates(index):
         assert share.count == sum(moment.outcome == outcome for moment in found.moments)
         assert share.total == 8
         assert share.base == found.base_shares[outcome]
+        assert_wilson(share, trials=found.independent)
 
 
 def test_moments_the_model_was_trained_on_are_marked(index):

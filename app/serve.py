@@ -31,10 +31,13 @@ HEAVY = (
 
 @asynccontextmanager
 async def preload(_: st.App) -> AsyncIterator[None]:
-    """Import what every page needs; the server answers once this is done."""
+    """Import what every page needs; the server answers once this is done, and leaves no work behind."""
     for name in HEAVY:
         importlib.import_module(name)
     yield
+    from app.shell.jobs import board
+
+    board().close()
 
 
 app = st.App(Path(__file__).with_name("main.py"), lifespan=preload)

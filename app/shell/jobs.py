@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,22 +23,17 @@ PATIENCE = 0.4
 """Seconds a page waits for a result before it shows a progress bar instead."""
 TICK = 0.4
 
-# Two models at work at once on the same cores take longer than one after the other.
-_turn = threading.Lock()
-
 
 @dataclass
 class Job:
-    """One piece of work in a thread of its own."""
+    """One piece of work, its progress and, in `future`, what comes of it."""
 
     label: str
     done: int = 0
     planned: int = 0
     started: float = 0.0
-    result: Any = None
-    error: BaseException | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
-    finished: threading.Event = field(default_factory=threading.Event)
+    future: Future[Any] = field(init=False)
+    _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def share(self) -> float:
@@ -55,34 +51,25 @@ class Job:
         """Progress of the work."""
         self.done, self.planned = done, planned
 
-    def run(self, work: Work) -> None:
-        """Wait for a turn, do the work and keep what comes of it."""
-        try:
-            self._await_turn()
-            try:
-                self.started = time.monotonic()
-                self.result = work(self.report, self.stop.is_set)
-            finally:
-                _turn.release()
-        except BaseException as error:  # the page that asked knows how to say it
-            self.error = error
-        finally:
-            self.finished.set()
+    def run(self, work: Work[T]) -> T:
+        """Do the work now that it is its turn."""
+        self.started = time.monotonic()
+        return work(self.report, self._stop.is_set)
 
-    def _await_turn(self) -> None:
-        # Whoever waits behind a long job must be able to cancel at once.
-        while not self.stop.is_set():
-            if _turn.acquire(timeout=0.1):
-                return
-        raise Stopped
+    def cancel(self) -> None:
+        """Never start the work; where it runs already, ask it to stop."""
+        self._stop.set()
+        self.future.cancel()
 
 
 class Board:
-    """Jobs by key, the least recently asked for forgotten first."""
+    """Jobs by key, done one after the other; the least recently asked for is forgotten first."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._lock = threading.Lock()
+        # Two models at work at once on the same cores take longer than one after the other.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
 
     def ask(self, key: Hashable, label: str, work: Work) -> Job:
         """The job of this key, started if there is none."""
@@ -90,11 +77,11 @@ class Board:
             job = self._jobs.get(key)
             if job is None:
                 job = self._jobs[key] = Job(label)
-                threading.Thread(target=job.run, args=(work,), name=label, daemon=True).start()
+                job.future = self._worker.submit(job.run, work)
             self._jobs.move_to_end(key)
             while len(self._jobs) > KEPT:
                 _, forgotten = self._jobs.popitem(last=False)
-                forgotten.stop.set()
+                forgotten.cancel()
         return job
 
     def forget(self, key: Hashable) -> None:
@@ -102,7 +89,14 @@ class Board:
         with self._lock:
             job = self._jobs.pop(key, None)
         if job is not None:
-            job.stop.set()
+            job.cancel()
+
+    def close(self) -> None:
+        """Cancel every job and take no more: Python does not exit while one is at work."""
+        with self._lock:
+            for job in self._jobs.values():
+                job.cancel()
+        self._worker.shutdown(wait=False)
 
 
 @st.cache_resource(show_spinner=False)
@@ -129,24 +123,28 @@ def await_result(key: Hashable, label: str, work: Work[T]) -> T | None:
         Whatever the work refuses, in the page that asked.
     """
     job = board().ask(key, label, work)
-    if not job.finished.wait(PATIENCE):
+    # To `wait`, work that was cancelled before its turn is not done until that turn comes.
+    if not job.future.done():
+        wait([job.future], PATIENCE)
+    if not job.future.done():
         st.fragment(_watch, run_every=TICK)(key, job)
         return None
-    if isinstance(job.error, Stopped):
+    try:
+        return job.future.result()
+    except (CancelledError, Stopped):
         st.caption(f"{label}: stopped.")
         st.button("Start again", key=f"again_{hash(key)}", on_click=board().forget, args=(key,))
         return None
-    if job.error is not None:
+    except BaseException:
         board().forget(key)
-        raise job.error
-    return job.result
+        raise
 
 
 def _watch(key: Hashable, job: Job) -> None:
-    if job.finished.is_set():
+    if job.future.done():
         st.rerun()
     left = job.seconds_left
     when = "waiting for its turn" if not job.started else "" if left is None else f"about {left:.0f} s left"
     bar, cancel = st.columns([0.85, 0.15], vertical_alignment="center")
     bar.progress(job.share, text=f"{job.label} · {when}" if when else job.label)
-    cancel.button("Cancel", key=f"cancel_{hash(key)}", on_click=job.stop.set)
+    cancel.button("Cancel", key=f"cancel_{hash(key)}", on_click=job.cancel)

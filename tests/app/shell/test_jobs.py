@@ -1,5 +1,6 @@
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,12 +15,21 @@ SOON = 10
 
 @pytest.fixture
 def board():
-    return Board()
+    board = Board()
+    yield board
+    board.close()
 
 
 def finish(job: Job) -> Job:
-    assert job.finished.wait(SOON)
+    if not job.future.done():
+        wait([job.future], SOON)
+    assert job.future.done()
     return job
+
+
+def was_cancelled(job: Job) -> bool:
+    finish(job)
+    return job.future.cancelled() or isinstance(job.future.exception(), Stopped)
 
 
 def until_cancelled(started: threading.Event):
@@ -37,7 +47,7 @@ def until_cancelled(started: threading.Event):
 def test_the_result_stays_for_whoever_asks_again(board):
     calls = []
     first = board.ask("key", "adding", lambda progress, cancelled: calls.append(1) or 42)
-    assert finish(first).result == 42
+    assert finish(first).future.result() == 42
     second = board.ask("key", "adding", lambda progress, cancelled: calls.append(2) or 43)
     assert second is first
     assert calls == [1]
@@ -65,32 +75,44 @@ def test_an_error_is_kept_for_the_page_that_asked(board):
         raise InputError("a longer series", "3 bars", "ingest more")
 
     job = finish(board.ask("key", "failing", work))
-    assert isinstance(job.error, InputError)
-    assert job.result is None
-    assert finish(board.ask("next", "adding", lambda progress, cancelled: 1)).result == 1
+    assert isinstance(job.future.exception(), InputError)
+    assert finish(board.ask("next", "adding", lambda progress, cancelled: 1)).future.result() == 1
 
 
 def test_work_is_cancelled_and_can_be_started_again(board):
     started = threading.Event()
     job = board.ask("key", "endless", until_cancelled(started))
     assert started.wait(SOON)
-    job.stop.set()
-    assert isinstance(finish(job).error, Stopped)
+    job.cancel()
+    assert was_cancelled(job)
     board.forget("key")
-    assert finish(board.ask("key", "adding", lambda progress, cancelled: 7)).result == 7
+    assert finish(board.ask("key", "adding", lambda progress, cancelled: 7)).future.result() == 7
 
 
 def test_who_waits_for_a_turn_is_cancelled_at_once(board):
     started = threading.Event()
     running = board.ask("first", "endless", until_cancelled(started))
     assert started.wait(SOON)
-    waiting = board.ask("second", "waiting", lambda progress, cancelled: 1)
-    assert not waiting.finished.wait(0.15)
-    waiting.stop.set()
-    assert isinstance(finish(waiting).error, Stopped)
-    assert not running.finished.is_set()
-    running.stop.set()
+    done = []
+    waiting = board.ask("second", "waiting", lambda progress, cancelled: done.append(1))
+    assert not wait([waiting.future], 0.15).done
+    waiting.cancel()
+    assert was_cancelled(waiting)
+    assert not running.future.done()
+    running.cancel()
     finish(running)
+    finish(board.ask("third", "adding", lambda progress, cancelled: 1))
+    assert done == []
+
+
+def test_a_closed_board_stops_what_runs_and_starts_nothing_that_waits(board):
+    started = threading.Event()
+    running = board.ask("first", "endless", until_cancelled(started))
+    assert started.wait(SOON)
+    waiting = board.ask("second", "waiting", lambda progress, cancelled: 1)
+    board.close()
+    assert was_cancelled(running)
+    assert was_cancelled(waiting)
 
 
 def test_one_piece_of_work_runs_at_a_time(board):
@@ -116,9 +138,9 @@ def test_the_least_recently_asked_for_is_forgotten_and_stopped(board, monkeypatc
     assert started.wait(SOON)
     board.ask("kept", "adding", lambda progress, cancelled: 1)
     board.ask("newest", "adding", lambda progress, cancelled: 2)
-    assert isinstance(finish(oldest).error, Stopped)
+    assert was_cancelled(oldest)
     assert board.ask("kept", "adding", lambda progress, cancelled: 3) is not oldest
-    assert finish(board.ask("kept", "adding", lambda progress, cancelled: 3)).result == 1
+    assert finish(board.ask("kept", "adding", lambda progress, cancelled: 3)).future.result() == 1
 
 
 def page():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import gc
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from cachetools import LRUCache, cached
 
 from app.figures.candles import candles_figure
 from app.figures.theme import Palette
@@ -159,52 +159,35 @@ def window(key: SeriesKey, bar: str, length: int) -> pd.DataFrame:
     return quoted_prices(store().read_window(key.instrument, key.timeframe, bar_time(bar), length))
 
 
-class _Book:
+@cache_of_bars(show_spinner=False)
+def _book() -> Any:
     """Predictions by (model, series, bar), the least recently used forgotten first."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple, Prediction] = OrderedDict()
-        self._lock = threading.Lock()
+    @cached(LRUCache(KEPT_PREDICTIONS), lock=threading.Lock())
+    def read(model: ModelKey, key: SeriesKey, bar: str) -> Prediction:
+        return predictor(model).predict(key.instrument, key.timeframe, bar_time(bar))
 
-    def get(self, key: tuple) -> Prediction | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: tuple, prediction: Prediction) -> None:
-        with self._lock:
-            self._kept[key] = prediction
-            while len(self._kept) > KEPT_PREDICTIONS:
-                self._kept.popitem(last=False)
-
-
-@cache_of_bars(show_spinner=False)
-def _book() -> _Book:
-    return _Book()
+    return read
 
 
 def predict(model: ModelKey, key: SeriesKey, bar: str) -> Prediction:
     """The prediction at one bar; computed once per model and bar."""
-    entry = (model, key, bar)
-    kept = _book().get(entry)
-    if kept is None:
-        kept = predictor(model).predict(key.instrument, key.timeframe, bar_time(bar))
-        _book().put(entry, kept)
-    return kept
+    return _book()(model, key, bar)
 
 
 def predict_many(model: ModelKey, key: SeriesKey, bars: list[str]) -> list[Prediction]:
     """Predictions at consecutive bars, oldest first; bars the model cannot score are left out."""
     book = _book()
-    kept = {bar: book.get((model, key, bar)) for bar in bars}
+    with book.cache_lock:
+        kept = {bar: book.cache.get(book.cache_key(model, key, bar)) for bar in bars}
     absent = [bar for bar, prediction in kept.items() if prediction is None]
     if absent:
         first, last = bar_time(absent[0]), bar_time(absent[-1])
         for prediction in predictor(model).predict_range(key.instrument, key.timeframe, first, last):
             name = bar_name(prediction.ts)
             kept[name] = prediction
-            book.put((model, key, name), prediction)
+            with book.cache_lock:
+                book.cache[book.cache_key(model, key, name)] = prediction
     return [prediction for prediction in kept.values() if prediction is not None]
 
 

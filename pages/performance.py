@@ -8,7 +8,9 @@ from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import SCORE_FILTERS, Review
 from app.review.panels import draw_confusion, draw_labels_and_learning, draw_scores, draw_targets
+from app.review.words import SCORE_WORDS
 from app.shell import notices
+from app.words.predictions import title_of
 from core.review.performance import SCORES
 from core.review.rows import RowFilter
 
@@ -17,12 +19,12 @@ def view(review: Review) -> None:
     """Scores, targets, calls, labels and learning of the chosen rows."""
     task = review.chosen.task
     score = st.selectbox(
-        "Score", list(SCORES), format_func=lambda name: f"{SCORES[name].label} ({SCORES[name].technical})",
-        key="score", persist_state="session", width=420,
+        "Score", list(SCORES), key="score", persist_state="session", width=420,
+        format_func=lambda name: f"{SCORE_WORDS[name].label} ({SCORE_WORDS[name].technical})",
     )  # fmt: skip
     entry = review_cached.scores(review.key, review.chosen)
     if entry["pooled"] is None:
-        st.info(f"No {review_choices.title_of(task).lower()} label is known in this walk-forward.")
+        st.info(f"No {title_of(task).lower()} label is known in this walk-forward.")
         return
     draw_scores(entry, task, score)
     everything = review.chosen == RowFilter(task)

@@ -8,8 +8,8 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from app.shell.selection import bar_name
-from app.words.predictions import title_of
-from core.review.outcomes import Outcome, record_sentence
+from app.words.predictions import record_sentence, title_of
+from core.review.outcomes import Outcome
 
 _HTML = '<div class="strip"></div>'
 _CSS = """

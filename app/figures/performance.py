@@ -11,13 +11,14 @@ from plotly.colors import sample_colorscale
 
 from app.figures.reliability import finish
 from app.figures.theme import GREY, attention_scale, class_color, class_sign, ink, ink_on
+from app.review.words import SCORE_WORDS
 from core.data.bars import one_column
-from core.review.performance import MODEL, SCORES
+from core.review.performance import MODEL
 
 
 def scores_figure(table: pd.DataFrame, score: str, *, title: str, dark: bool, height: int = 330) -> go.Figure:
     """One score of every forecaster with its 95% interval: the model thick, baselines thin and grey."""
-    spec = SCORES[score]
+    spec = SCORE_WORDS[score]
     order = one_column(table, score).sort_values(ascending=spec.higher_is_better).index
     figure = go.Figure()
     middle = float(table.loc[MODEL, score]) if MODEL in table.index else -np.inf  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ def folds_figure(
     tables: Sequence[pd.DataFrame | None], score: str, *, dark: bool, height: int = 330
 ) -> go.Figure:
     """One score of every forecaster by fold; a fold without rows is a gap."""
-    spec = SCORES[score]
+    spec = SCORE_WORDS[score]
     names = list(dict.fromkeys(name for table in tables if table is not None for name in table.index))
     labels = [f"fold {k}" for k in range(len(tables))]
     figure = go.Figure()

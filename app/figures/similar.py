@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from app.figures.theme import CANDLES, GREY, Palette, apply_layout, class_color, class_sign, ink
 from app.words.numbers import MINUS, signed
+from core.explain.similar.glimpse import Glimpse
 
 _PALE = "#8A939B"
 _WIDTH, _HEIGHT, _LABELS, _FOOT = 230, 140, 34, 14
-
-
-@dataclass(frozen=True)
-class Glimpse:
-    """A stretch of bars around a moment.
-
-    Attributes
-    ----------
-    bars
-        Bars before the moment, its own and those after, ascending.
-    at
-        Place of its own bar.
-    """
-
-    bars: pd.DataFrame
-    at: int
-
-    def percent(self) -> np.ndarray:
-        """Open, high, low and close of every bar, percent from the moment's own close, (T, 4)."""
-        prices = self.bars[["open", "high", "low", "close"]].to_numpy(float)
-        return 100 * (prices / prices[self.at, 3] - 1)
-
-    @property
-    def after(self) -> np.ndarray:
-        """Close of every bar from the moment's own on, percent of its own close, (1 + bars after,)."""
-        return self.percent()[self.at :, 3]
 
 
 def multiple_svg(glimpse: Glimpse, *, palette: Palette = "lookback", dark: bool = False) -> str:

@@ -11,28 +11,25 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
-from app.figures.similar import Glimpse
-from app.shell.selection import Selection, bar_name, open_name
-from app.similar.words import outcome_line
+from app.shell.selection import Selection, bar_name
+from app.similar.words import outcome_lines
 from core.bundle import Bundle
 from core.data.bars import quoted_prices
-from core.data.store import BarStore
 from core.errors import InputError
 from core.explain.cache import open_cache
 from core.explain.evidence.store import Part, read_evidence
 from core.explain.explanation import Explanation, Question, check_explanation, explain_moment
 from core.explain.moment import Moment
+from core.explain.similar.glimpse import Glimpse, read_glimpse
 from core.explain.similar.index import load_index, represent_window
 from core.explain.similar.reach import check_reach
-from core.explain.similar.search import Analogue, Analogues, MomentIndex, find_analogues
+from core.explain.similar.search import Analogue, Analogues, find_analogues
 from core.predictor import naive_utc
 from core.progress import Cancelled, Progress
 from core.review.track_record import ConfidenceRecord
-from core.timeframe import duration, known_at
+from core.timeframe import known_at
 
 SIMILAR = 6
-BEFORE, AFTER = 60, 20
-"""Bars drawn before a similar moment, and after it as far as they were known."""
 
 Records = Mapping[str, Mapping[str, ConfidenceRecord]]
 
@@ -190,42 +187,14 @@ def _find_similar(moment: Moment, task: str, troubles: list[str]) -> Similar | N
         bar=len(opens) - 1,
         known_at=closed,
         count=SIMILAR,
-        among=[one.name for one in reach if one.state in ("current", "longer")],
+        among=[one.name for one in reach if one.searchable],
     )
     moments = tuple(
         SimilarMoment(
-            one, read_glimpse(predictor.store, one, closed), _outcomes(moment.bundle, index, one, closed)
+            one,
+            read_glimpse(predictor.store, one.series, one.ts, closed),
+            tuple(outcome_lines(moment.bundle, index, one.row, closed)),
         )
         for one in found.moments
     )
     return Similar(found, moments, bool(window.ts[-1] < naive_utc(moment.bundle.borders.train_end)))
-
-
-def _outcomes(bundle: Bundle, index: MomentIndex, one: Analogue, closed: np.datetime64) -> tuple[str, ...]:
-    lines = []
-    for task in bundle.config.tasks:
-        said, fitted = index.probabilities[task.name][one.row], bundle.confidence.get(task.name)
-        if fitted is not None:
-            # As the Live page states them; a constant added to all logits changes nothing.
-            said = fitted.calibration.probabilities(np.log(np.maximum(said, 1e-30).astype(np.float64)))
-        line = outcome_line(index, one.row, task.name, task.classes, closed, said)
-        lines.append(f"{task.name.replace('_', ' ').capitalize()}: {line}")
-    return tuple(lines)
-
-
-def read_glimpse(store: BarStore, moment: Analogue, until: np.datetime64) -> Glimpse:
-    """Bars around a similar moment, none that had not closed by `until`."""
-    instrument, timeframe = moment.series.rsplit("|", 1)
-    ts = cast(pd.Timestamp, pd.Timestamp(moment.ts, tz="UTC"))
-    before = store.read_window(instrument, timeframe, ts, BEFORE + 1)
-    last_open = cast(pd.Timestamp, pd.Timestamp(until, tz="UTC") - duration(timeframe))
-    next_open = cast(pd.Timestamp, ts + pd.Timedelta(microseconds=1))
-    after = store.read_range(instrument, timeframe, next_open, last_open)
-    at = len(before) - 1
-    bars = pd.concat([before, after.head(AFTER)], ignore_index=True)
-    return Glimpse(quoted_prices(bars, at), at)
-
-
-def moment_title(moment: Analogue) -> str:
-    """'AAPL 1d 2011-06-24'."""
-    return f"{moment.series.replace('|', ' ')} {open_name(moment.ts).replace('T', ' ')}"

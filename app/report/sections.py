@@ -23,8 +23,8 @@ from app.figures.similar import multiple_svg, paths_figure
 from app.figures.theme import class_sign, time_labels
 from app.live.panels import task_panel
 from app.report.html import chart, inline, listing, paragraph, rows, section, warning
-from app.report.material import AFTER, BEFORE, Material, moment_title
-from app.similar.words import HOW, INTERVAL, doubts, right_sentence, went_sentence
+from app.report.material import Material
+from app.similar.words import HOW, INTERVAL, doubts, moment_title, right_sentence, went_sentence
 from app.words.predictions import (
     bar_text,
     moment_text,
@@ -39,6 +39,7 @@ from core.explain.causes import strongest_cells
 from core.explain.evidence.store import model_fingerprint
 from core.explain.methods.registry import METHODS
 from core.explain.references import BASELINES
+from core.explain.similar.glimpse import AFTER, BEFORE
 
 
 def name_of(material: Material) -> str:

@@ -141,10 +141,10 @@ def sets_chart(key: ReviewKey, chosen: RowFilter, level: float, dark: bool) -> g
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
-def sets_sentence(key: ReviewKey, chosen: RowFilter, level: float) -> str:
-    """What the sets promised and held."""
+def sets_held(key: ReviewKey, chosen: RowFilter, level: float) -> sets.SetsHeld | None:
+    """What the sets held; None where some folds fitted none."""
     found = rows(key, chosen)
-    return sets.sets_sentence(found, following(key, chosen.task, level), level, _blocks(key, chosen, found))
+    return sets.measure_sets(found, following(key, chosen.task, level), level, _blocks(key, chosen, found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Scoring these rows")

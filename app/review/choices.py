@@ -17,7 +17,7 @@ from app.review.cached import ReviewKey
 from app.review.words import scope_sentence
 from app.shell import cached, controls
 from app.words.confidence import count_sources, stated_title
-from app.words.predictions import TITLES
+from app.words.predictions import title_of
 from core.confidence.stated import SET_LEVEL, SET_LEVELS
 from core.data.bars import one_column
 from core.review.rows import REGIMES, RowFilter, list_stated
@@ -161,11 +161,6 @@ def choose_level(levels: Sequence[float]) -> float:
     )  # fmt: skip
     write_link()
     return SET_LEVEL if level is None else float(level)
-
-
-def title_of(task: str) -> str:
-    """How a task is called on the screen."""
-    return TITLES.get(task, task.replace("_", " ").capitalize())
 
 
 def _pick(name: str, options: list[str]) -> str | None:

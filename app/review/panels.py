@@ -18,11 +18,17 @@ from app.figures.performance import (
 from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
-from app.review.words import compared_table, errors_table, scores_table, sets_table
+from app.review.words import (
+    compared_table,
+    error_sentence,
+    errors_table,
+    scores_table,
+    sets_sentence,
+    sets_table,
+)
 from app.shell import controls
 from app.shell.choosers import draw_chart, offer_csv
 from app.words.confidence import stated_title
-from core.review.calibration import BRIER, MEASURES, error_sentence
 from core.review.performance import (
     BASELINES,
     balance_labels,
@@ -43,7 +49,7 @@ def draw_errors(review: Review, source: str) -> None:
         help="ECE, 15 equal bins (Naeini et al. 2015), against perfectly calibrated forecasters simulated "
         "with the same confidences. Overlapping labels make real errors larger, so the limit is strict.",
     )
-    table = errors_table(errors, {**MEASURES, **BRIER})
+    table = errors_table(errors)
     st.dataframe(table, hide_index=True, height="content", alt="Calibration errors")
     offer_csv(errors, f"calibration_errors_{review.chosen.task}_{source}")
 
@@ -74,7 +80,7 @@ def draw_sets(review: Review) -> None:
             st.caption("This walk-forward was run before other levels were kept: run it again for them.")
     with sentence:
         st.markdown(
-            review_cached.sets_sentence(key, chosen, level),
+            sets_sentence(review_cached.sets_held(key, chosen, level), level),
             help="In brackets: 95% block-bootstrap interval. The promise holds when coming bars are like "
             "those held back; where markets change, a threshold that follows the outcomes keeps it better.",
         )

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from app.figures.theme import class_sign
 from app.words.confidence import count_sources, stated_title
-from app.words.numbers import listed, percent, with_interval
+from app.words.numbers import listed, percent, span, with_interval
 from core.review.acting import Acting
-from core.review.performance import MODEL, SCORES, verdict
+from core.review.performance import MODEL
 from core.review.rows import ReviewRows, RowFilter
+from core.review.sets import FOLLOWED, SetsHeld
 
-_SHORT = {
-    "ece": "ECE",
-    "ece_mass": "ECE",
-    "mce": "MCE",
-    "smooth_ece": "smooth ECE",
-    "brier": "Brier",
-    "brier_reliability": "reliability",
-    "brier_resolution": "resolution",
-    "brier_uncertainty": "uncertainty",
-    "brier_within_bin": "within bin",
+
+@dataclass(frozen=True)
+class ScoreWords:
+    """One score: what a person calls it, the technical word with its paper, which side is better."""
+
+    label: str
+    technical: str
+    higher_is_better: bool
+    percent: bool = False
+
+
+SCORE_WORDS = {
+    "log_loss": ScoreWords("surprise at what happened", "log-loss in nats (Good 1952)", False),
+    "accuracy": ScoreWords("share right", "accuracy", True, True),
+    "macro_f1": ScoreWords("balance of finding and not crying wolf", "macro F1, mean over classes", True),
+    "mcc": ScoreWords("agreement beyond chance", "Matthews correlation, multiclass (Gorodkin 2004)", True),
+    "brier": ScoreWords("squared error of the probabilities", "Brier score, 0 to 2 (Brier 1950)", False),
+    "ece": ScoreWords("gap between stated and true", "ECE, 15 equal bins (Naeini et al. 2015)", False, True),
+    "precision": ScoreWords("right, of what it called", "macro precision", True, True),
+    "recall": ScoreWords("found, of what happened", "macro recall", True, True),
 }
+"""By name, as `core.review.performance.SCORES`."""
+
+ERROR_TITLES = {
+    "ece": "mean gap, stated to true (ECE)",
+    "ece_mass": "same, bins of equal count (ECE)",
+    "mce": "largest gap of any bin (MCE)",
+    "smooth_ece": "mean gap without bins (smooth ECE)",
+    "brier": "squared error (Brier)",
+    "brier_reliability": "of it, wrong probabilities (reliability)",
+    "brier_resolution": "earned by telling cases apart (resolution)",
+    "brier_uncertainty": "what no one can avoid (uncertainty)",
+    "brier_within_bin": "left over inside bins (within bin)",
+}
+"""Calibration errors and parts of the Brier score, as `core.review.calibration` names them."""
 
 
 def scope_sentence(rows: ReviewRows, chosen: RowFilter, beside_strip: bool) -> str:
@@ -38,36 +63,63 @@ def scope_sentence(rows: ReviewRows, chosen: RowFilter, beside_strip: bool) -> s
     )
 
 
-def acting_sentence(acting: Acting, percent: int) -> str:
-    """How many calls, how many right, of which kind; bold where it matters (Markdown)."""
-    calls, right = acting.calls[:, percent], acting.right[:, percent]
+def acting_sentence(acting: Acting, line: int) -> str:
+    """How many calls from `line` percent on, how many right, of which kind; Markdown."""
+    calls, right = acting.calls[:, line], acting.right[:, line]
     acted = int(calls.sum())
-    above = "Acting on everything" if percent == 0 else f"Above {percent}%"
+    above = "Acting on everything" if line == 0 else f"Above {line}%"
     if not acted:
         return f"**{above} it would never have acted**: none of {acting.total:,} predictions was that sure."
-    found = acting.share_right(percent)
-    spread = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" if np.isfinite(found.low) else ""
+    found = acting.share_right(line)
+    spread = f" {span(found.low, found.high)}" if np.isfinite(found.low) else ""
     kinds = "; ".join(
-        f"{n:,} {class_sign(name)} {name} right {100 * r / n:.0f}%"
+        f"{n:,} {class_sign(name)} {name} right {percent(r / n)}"
         for name, n, r in zip(acting.classes, calls, right, strict=True)
         if n
     )
     return (
-        f"**{above} it would have acted {acted:,} times** ({100 * acted / acting.total:.0f}% of "
-        f"{acting.total:,}) **and been right {100 * found.value:.0f}%{spread}**: {kinds}."
+        f"**{above} it would have acted {acted:,} times** ({percent(acted / acting.total)} of "
+        f"{acting.total:,}) **and been right {percent(found.value)}{spread}**: {kinds}."
     )
 
 
-def errors_table(errors: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+def error_sentence(errors: pd.DataFrame, n: int) -> str:
+    """The ECE beside what a perfect model would show at this many rows."""
+    ece, limit = float(errors.loc["ece", "value"]), float(errors.loc["ece", "p95"])  # type: ignore[arg-type]
+    verdict = "no more than chance explains" if ece <= limit else "more than chance explains"
+    return (
+        f"Off by **{100 * ece:.1f} points** on average: **{verdict}**. A perfect model would show up to "
+        f"{100 * limit:.1f} at these {n:,} predictions."
+    )
+
+
+def sets_sentence(found: SetsHeld | None, level: float) -> str:
+    """How often the sets held what happened beside what they promise, and how many classes they took."""
+    promised = f"{100 * level:g}%"
+    if found is None:
+        return f"Some folds held back too few bars to fit sets at {promised}: choose the others by Fold."
+    held = found.held
+    if held.high < level:
+        verdict = "fewer than promised"
+    else:
+        verdict = "more than promised" if held.low > level else "as promised, within chance"
+    return (
+        f"**Promised {promised}, held {percent(held.value, 1)}** {span(held.low, held.high, 1)}: "
+        f"**{verdict}**, with {found.size:.2f} of {found.classes} classes in a set (all of them would always "
+        f"hold it). With a threshold that follows the last {FOLLOWED} outcomes: "
+        f"{percent(found.following, 1)} and {found.following_size:.2f} classes."
+    )
+
+
+def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
     """`score_errors` to read: calibration errors in points of percent, Brier parts as they are."""
     lines = []
     for name, line in errors.to_dict("index").items():
         is_error = np.isfinite(line["p95"])
         scale, digits = (100, 1) if is_error else (1, 4)
-        short = f" ({_SHORT[str(name)]})"
         lines.append(
             {
-                "what": labels[str(name)] + short + (", points" if is_error else ""),
+                "what": ERROR_TITLES[str(name)] + (", points" if is_error else ""),
                 "measured": with_interval(line["value"], line["low"], line["high"], scale, digits),
                 "perfect, up to": f"{100 * line['p95']:.1f}" if is_error else "–",
                 "so": ""
@@ -168,6 +220,11 @@ def _so(low: float, high: float, above: str, below: str, neither: str = "no diff
     return below if high < 0 else neither
 
 
+def verdict(low: float, high: float) -> str:
+    """In words what the interval of (model - baseline) log-loss says."""
+    return _so(low, high, "the model is worse", "the model is better")
+
+
 def scores_table(table: pd.DataFrame) -> pd.DataFrame:
     """`tabulate_scores` to read: one row a forecaster, the model's difference in words."""
     lines: dict[str, list[str]] = {"forecaster": [str(name) for name in table.index]}
@@ -181,7 +238,7 @@ def scores_table(table: pd.DataFrame) -> pd.DataFrame:
             table.index, table["difference_low"], table["difference_high"], strict=True
         )
     ]
-    for name, spec in SCORES.items():
+    for name, spec in SCORE_WORDS.items():
         scale, digits = (100, 1) if spec.percent else (1, 4)
         values = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
         lines[spec.technical.split(" (")[0].split(",")[0] + (", %" if spec.percent else "")] = [

@@ -11,23 +11,20 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app.figures.similar import Glimpse, multiple_svg
+from app.figures.similar import multiple_svg
 from app.figures.theme import Palette
 from app.shell import cached
 from app.shell.cached import ModelKey, SeriesKey
-from app.shell.selection import bar_name, bar_time, open_name
-from core.bundle import Bundle
+from app.shell.selection import bar_name, bar_time
 from core.data.store import home_folder
 from core.explain.evidence.store import EvidenceError, evidence_folder, evidence_path, find_evidence
+from core.explain.similar.glimpse import Glimpse, read_glimpse
 from core.explain.similar.index import build_index, load_index, represent_window, save_index
 from core.explain.similar.reach import SeriesReach, check_reach
 from core.explain.similar.search import Analogues, MomentIndex, find_analogues
 from core.predictor import Predictor, naive_utc
 from core.progress import Cancelled, Progress
-from core.timeframe import duration, known_at
-
-BEFORE, AFTER = 60, 20
-"""Bars drawn before a moment, and after it as far as they were known."""
+from core.timeframe import known_at
 
 
 @dataclass(frozen=True)
@@ -116,31 +113,16 @@ def analogues(
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def glimpse(
-    key: SeriesKey, bar: str, until: np.datetime64, before: int = BEFORE, after: int = AFTER
-) -> Glimpse:
+def glimpse(key: SeriesKey, bar: str, until: np.datetime64) -> Glimpse:
     """Bars around `bar`, none that had not closed by `until`."""
-    opens = cached.opens(key)
-    at = int(np.searchsorted(opens, naive_utc(bar_time(bar))))
-    closed = int(np.searchsorted(opens + duration(key.timeframe).to_timedelta64(), until, "right"))
-    last = max(min(at + after, closed - 1), at)
-    bars = cached.window(key, open_name(opens[last]), last - max(at - before, 0) + 1)
-    return Glimpse(bars, len(bars) - 1 - (last - at))
+    ts, opens = naive_utc(bar_time(bar)), cached.opens(key)
+    return read_glimpse(cached.store(), f"{key.instrument}|{key.timeframe}", ts, until, opens)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def multiple(key: SeriesKey, bar: str, until: np.datetime64, palette: Palette, dark: bool) -> str:
     """One small chart as SVG."""
     return multiple_svg(glimpse(key, bar, until), palette=palette, dark=dark)
-
-
-def stated(bundle: Bundle, task: str, probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities of the index (..., C) as the Live page states them: temperature-scaled where fitted."""
-    fitted = bundle.confidence.get(task)
-    if fitted is None:
-        return probabilities
-    # A constant added to all logits changes nothing, so that logarithms of probabilities will do.
-    return fitted.calibration.probabilities(np.log(np.maximum(probabilities, 1e-30).astype(np.float64)))
 
 
 def rebuild_index(predictor: Predictor, progress: Progress, cancelled: Cancelled) -> Path:

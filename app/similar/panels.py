@@ -17,6 +17,7 @@ from app.similar.cached import IndexKey
 from app.words import predictions as prediction_words
 from core.config import TaskConfig
 from core.explain.evidence.store import EvidenceError
+from core.explain.similar.glimpse import AFTER, BEFORE
 from core.explain.similar.search import Analogue, Analogues
 from core.predictor import naive_utc
 from core.timeframe import known_at
@@ -70,7 +71,7 @@ def draw_reach(model: ModelKey, key: IndexKey) -> tuple[str, ...]:
             for sentence in said[1:]:
                 st.markdown(sentence)
             draw_building(model, "Bring the index up to date", wanted=False)
-    return tuple(one.name for one in reach if one.state in ("current", "longer"))
+    return tuple(one.name for one in reach if one.searchable)
 
 
 def choose_among(names: tuple[str, ...], at: controls.Moment) -> tuple[TaskConfig, int, tuple[str, ...]]:
@@ -111,13 +112,13 @@ def draw_sum(model: ModelKey, at: controls.Moment, task: TaskConfig, found: Anal
     with own:
         st.markdown(f"**The chosen bar: {at.key.instrument} {at.key.timeframe}, {at.bar.replace('T', ' ')}**")
         _draw_multiple(at.key, at.bar, at)
-        st.caption(f"The model says {class_sign(call)} {call}. The last {similar_cached.BEFORE} bars.")
+        st.caption(f"The model says {class_sign(call)} {call}. The last {BEFORE} bars.")
     with after:
         until = closes(at)
         glimpses = [similar_cached.glimpse(*_place(m), until) for m in found.moments]
         figure = paths_figure(
             [glimpse.after for glimpse in glimpses], [task.classes[m.outcome] for m in found.moments],
-            [_title(m) for m in found.moments], dark=controls.is_dark(),
+            [similar_words.moment_title(m) for m in found.moments], dark=controls.is_dark(),
         )  # fmt: skip
         st.plotly_chart(
             figure, key="paths", config=controls.figure_config("what_came_next"),
@@ -152,8 +153,8 @@ def draw_sum(model: ModelKey, at: controls.Moment, task: TaskConfig, found: Anal
 def draw_moments(model: ModelKey, key: IndexKey, at: controls.Moment, found: Analogues) -> None:
     """Small charts, nearest first, each with every task's outcome and a way to open its bar."""
     st.markdown(
-        f"**The nearest first: {similar_cached.BEFORE} bars before each moment; behind the line, in grey, "
-        f"up to {similar_cached.AFTER} bars after it**",
+        f"**The nearest first: {BEFORE} bars before each moment; behind the line, in grey, "
+        f"up to {AFTER} bars after it**",
         help="Percent of the moment's close, so that all can be compared. " + similar_words.HOW,
     )
     for start in range(0, len(found.moments), COLUMNS):
@@ -168,14 +169,11 @@ def draw_moments(model: ModelKey, key: IndexKey, at: controls.Moment, found: Ana
 def _draw_moment(model: ModelKey, key: IndexKey, at: controls.Moment, moment: Analogue, place: int) -> None:
     bundle, index = cached.predictor(model).bundle, similar_cached.index(model, key)
     series, bar = _place(moment)
-    st.markdown(f"**{place + 1}. {_title(moment)}**  \nsimilarity {moment.similarity:.3f}")
+    title = similar_words.moment_title(moment)
+    st.markdown(f"**{place + 1}. {title}**  \nsimilarity {moment.similarity:.3f}")
     _draw_multiple(series, bar, at)
     assert index is not None
-    lines = []
-    for task in bundle.config.tasks:
-        said = similar_cached.stated(bundle, task.name, index.probabilities[task.name][moment.row])
-        line = similar_words.outcome_line(index, moment.row, task.name, task.classes, closes(at), said)
-        lines.append(f"{prediction_words.title_of(task.name)}: {line}")
+    lines = similar_words.outcome_lines(bundle, index, moment.row, closes(at))
     st.caption("  \n".join(lines))
     if st.button("Open this bar", key=f"open_{place}", width="stretch"):
         controls.change(instrument=series.instrument, timeframe=series.timeframe, bar=bar)
@@ -200,7 +198,3 @@ def _place(moment: Analogue) -> tuple[SeriesKey, str]:
         if (key.instrument, key.timeframe) == (instrument, timeframe)
     )
     return key, open_name(moment.ts)
-
-
-def _title(moment: Analogue) -> str:
-    return f"{moment.series.replace('|', ' ')} {open_name(moment.ts).replace('T', ' ')}"

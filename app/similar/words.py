@@ -9,9 +9,13 @@ import numpy as np
 import pandas as pd
 
 from app.figures.theme import class_sign
+from app.shell.selection import open_name
 from app.words.numbers import listed, percent
+from app.words.predictions import title_of
+from core.bundle import Bundle
+from core.explain.similar.glimpse import state_probabilities
 from core.explain.similar.reach import SeriesReach
-from core.explain.similar.search import Analogues, MomentIndex
+from core.explain.similar.search import Analogue, Analogues, MomentIndex
 from core.scores.bootstrap import Share
 
 COMMAND = "python -m core evidence --parts moments"
@@ -113,6 +117,21 @@ def outcome_line(
         return f"not decided by then, {words}"
     came = classes[int(index.outcome[task][row])]
     return f"{class_sign(came)} **{came}**, {words} {'✓ right' if came == call else '✗ wrong'}"
+
+
+def outcome_lines(bundle: Bundle, index: MomentIndex, row: int, known_at: np.datetime64) -> list[str]:
+    """`outcome_line` of every task by its title; Markdown."""
+    lines = []
+    for task in bundle.config.tasks:
+        said = state_probabilities(bundle, task.name, index.probabilities[task.name][row])
+        line = outcome_line(index, row, task.name, task.classes, known_at, said)
+        lines.append(f"{title_of(task.name)}: {line}")
+    return lines
+
+
+def moment_title(moment: Analogue) -> str:
+    """'AAPL 1d 2011-06-24'."""
+    return f"{_name(moment.series)} {open_name(moment.ts).replace('T', ' ')}"
 
 
 def reach_sentences(reach: Sequence[SeriesReach]) -> list[str]:

@@ -13,6 +13,7 @@ from app.words.numbers import correlation, percent, span
 from core.confidence.stated import SET_LEVEL
 from core.explain.attention import share_within
 from core.prediction import Prediction, TaskPrediction
+from core.review.outcomes import Outcome
 from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
@@ -78,6 +79,17 @@ def source_tip(
     if records and name in records:
         lines.append(_band(records[name].standing(value)))
     return [*lines, f"{source_noun(name).capitalize()}. {STATED[name].meaning}"]
+
+
+def record_sentence(past: Sequence[Outcome]) -> str:
+    """How many of the calls whose outcome is known were right."""
+    known = [outcome for outcome in past if outcome.right is not None]
+    if not known:
+        return "none is decided yet"
+    right = sum(bool(outcome.right) for outcome in known)
+    waiting = len(past) - len(known)
+    later = f", {waiting} not decided yet" if waiting else ""
+    return f"{right} of {len(known)} right ({percent(right / len(known))}){later}"
 
 
 def set_sentence(members: Sequence[str], classes: Sequence[str]) -> str:

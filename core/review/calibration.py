@@ -25,19 +25,8 @@ from core.scores.selective import selective_areas
 POINTS = 300
 DRAWS = 300
 
-MEASURES = {
-    "ece": "mean gap, stated to true",
-    "ece_mass": "same, bins of equal count",
-    "mce": "largest gap of any bin",
-    "smooth_ece": "mean gap without bins",
-}
-BRIER = {
-    "brier": "squared error",
-    "brier_reliability": "of it, wrong probabilities",
-    "brier_resolution": "earned by telling cases apart",
-    "brier_uncertainty": "what no one can avoid",
-    "brier_within_bin": "left over inside bins",
-}
+MEASURES = ("ece", "ece_mass", "mce", "smooth_ece")
+BRIER = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "brier_within_bin")
 
 
 @dataclass(frozen=True)
@@ -164,13 +153,3 @@ def compare_stated(rows: ReviewRows) -> pd.DataFrame:
             "aurc": selective_areas(stated, correct)[0],
         }
     return pd.DataFrame.from_dict(lines, orient="index")
-
-
-def error_sentence(errors: pd.DataFrame, n: int) -> str:
-    """The ECE beside what a perfect model would show at this many rows."""
-    ece, limit = float(errors.loc["ece", "value"]), float(errors.loc["ece", "p95"])  # type: ignore[arg-type]
-    verdict = "no more than chance explains" if ece <= limit else "more than chance explains"
-    return (
-        f"Off by **{100 * ece:.1f} points** on average: **{verdict}**. A perfect model would show up to "
-        f"{100 * limit:.1f} at these {n:,} predictions."
-    )

@@ -51,14 +51,3 @@ def outcomes(series: LabelledSeries, predictions: Sequence[Prediction]) -> dict[
         if any(outcome.happened is not None for outcome in past):
             table[task] = past
     return table
-
-
-def record_sentence(past: Sequence[Outcome]) -> str:
-    """How many of the calls whose outcome is known were right."""
-    known = [outcome for outcome in past if outcome.right is not None]
-    if not known:
-        return "none is decided yet"
-    right = sum(bool(outcome.right) for outcome in known)
-    waiting = len(past) - len(known)
-    later = f", {waiting} not decided yet" if waiting else ""
-    return f"{right} of {len(known)} right ({100 * right / len(known):.0f}%){later}"

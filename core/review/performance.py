@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,27 +24,7 @@ BASELINES = {
     "plain_transformer": "plain transformer",
 }
 
-
-@dataclass(frozen=True)
-class Score:
-    """One score: what a person calls it, the technical word with its paper, which side is better."""
-
-    label: str
-    technical: str
-    higher_is_better: bool
-    percent: bool = False
-
-
-SCORES = {
-    "log_loss": Score("surprise at what happened", "log-loss in nats (Good 1952)", False),
-    "accuracy": Score("share right", "accuracy", True, True),
-    "macro_f1": Score("balance of finding and not crying wolf", "macro F1, mean over classes", True),
-    "mcc": Score("agreement beyond chance", "Matthews correlation, multiclass (Gorodkin 2004)", True),
-    "brier": Score("squared error of the probabilities", "Brier score, 0 to 2 (Brier 1950)", False),
-    "ece": Score("gap between stated and true", "ECE, 15 equal bins (Naeini et al. 2015)", False, True),
-    "precision": Score("right, of what it called", "macro precision", True, True),
-    "recall": Score("found, of what happened", "macro recall", True, True),
-}
+SCORES = ("log_loss", "accuracy", "macro_f1", "mcc", "brier", "ece", "precision", "recall")
 
 TARGETS = {"direction": 0.65, "volatility": 0.70, "regime": 0.75}
 """Least accuracy by task, from the specification."""
@@ -92,13 +71,6 @@ def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
     config = result.config.model_copy(update={"tasks": [task]})
     rows = result.rows.loc[mine].loc[kept]
     return summarise(rows, pd.concat(parts), config, resamples=RESAMPLES, whole=False)[chosen.task]
-
-
-def verdict(low: float, high: float) -> str:
-    """In words what the interval of (model - baseline) log-loss says."""
-    if high < 0:
-        return "the model is better"
-    return "the model is worse" if low > 0 else "no difference shown"
 
 
 def tabulate_targets(summary: Mapping[str, Any]) -> pd.DataFrame:

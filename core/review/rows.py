@@ -17,7 +17,7 @@ from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS
 from core.data.bars import one_column
 from core.experiments.walk_forward.records import WalkForwardResult
-from core.experiments.walk_forward.results import PLAN, SUMMARY, set_columns
+from core.experiments.walk_forward.results import PLAN, SUMMARY, read_distribution, set_columns
 from core.scores.bootstrap import BlockBootstrap, label_span
 
 FOLDER = "walk_forward"
@@ -179,12 +179,6 @@ def mask_rows(rows: pd.DataFrame, chosen: RowFilter) -> np.ndarray:
     if chosen.end is not None:
         kept &= (times < pd.Timestamp(chosen.end, tz="UTC") + pd.Timedelta(days=1)).to_numpy()
     return kept
-
-
-def read_distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
-    """(n, C) float64 from the columns ``prefix_0``..., each row summing to 1."""
-    values = rows[[f"{prefix}_{c}" for c in range(classes)]].to_numpy(np.float64)
-    return values / values.sum(axis=1, keepdims=True)
 
 
 def resample_blocks(rows: ReviewRows, block: int) -> BlockBootstrap:

@@ -13,9 +13,10 @@ import pandas as pd
 from core.confidence.conformal import rolling_coverage, rolling_sets
 from core.data.bars import one_column
 from core.experiments.walk_forward.records import WalkForwardResult
+from core.experiments.walk_forward.results import read_distribution
 from core.review.calibration import POINTS, choose_window, fold_borders
-from core.review.rows import ReviewRows, RowFilter, mask_rows, read_distribution
-from core.scores.bootstrap import BlockBootstrap, mean_interval
+from core.review.rows import ReviewRows, RowFilter, mask_rows
+from core.scores.bootstrap import BlockBootstrap, Interval, mean_interval
 from core.timeframe import duration
 
 FOLLOWED = 500
@@ -37,6 +38,18 @@ class FollowingSets:
         """Size and coverage of `rows`."""
         place = np.searchsorted(self.position, rows.position)
         return self.size[place], self.covered[place]
+
+
+@dataclass(frozen=True)
+class SetsHeld:
+    """How often sets held what happened, and how many classes were in one, mean; then by the threshold that
+    follows."""
+
+    classes: int
+    held: Interval
+    size: float
+    following: float
+    following_size: float
 
 
 @dataclass(frozen=True)
@@ -119,24 +132,20 @@ def follow_sets(rows: ReviewRows, following: FollowingSets, level: float) -> Set
     )  # fmt: skip
 
 
-def sets_sentence(rows: ReviewRows, following: FollowingSets, level: float, bootstrap: BlockBootstrap) -> str:
-    """How often the sets held what happened beside what they promise, and how many classes they took."""
-    promised = f"{100 * level:g}%"
+def measure_sets(
+    rows: ReviewRows, following: FollowingSets, level: float, bootstrap: BlockBootstrap
+) -> SetsHeld | None:
+    """Coverage with its interval and size of both kinds of sets; None where some rows have no set."""
     size = rows.set_size[level]
     if (size < 0).any():
-        return f"Some folds held back too few bars to fit sets at {promised}: choose the others by Fold."
-    held = mean_interval(rows.covered[level], bootstrap)
+        return None
     their_size, their_covered = following.of(rows)
-    if held.high < level:
-        verdict = "fewer than promised"
-    else:
-        verdict = "more than promised" if held.low > level else "as promised, within chance"
-    spread = f"[{100 * held.low:.1f}, {100 * held.high:.1f}]"
-    return (
-        f"**Promised {promised}, held {100 * held.value:.1f}%** {spread}: **{verdict}**, with "
-        f"{size.mean():.2f} of {len(rows.classes)} classes in a set (all of them would always hold it). "
-        f"With a threshold that follows the last {FOLLOWED} outcomes: {100 * their_covered.mean():.1f}% and "
-        f"{their_size.mean():.2f} classes."
+    return SetsHeld(
+        len(rows.classes),
+        mean_interval(rows.covered[level], bootstrap),
+        float(size.mean()),
+        float(their_covered.mean()),
+        float(their_size.mean()),
     )
 
 

@@ -131,6 +131,12 @@ def set_columns(level: float) -> tuple[str, str]:
     return f"set_size{end}", f"covered{end}"
 
 
+def read_distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
+    """(n, C) float64 from the columns ``prefix_0``..., each row summing to 1."""
+    values = rows[[f"{prefix}_{c}" for c in range(classes)]].to_numpy(np.float64)
+    return values / values.sum(axis=1, keepdims=True)
+
+
 def rows_path(folder: Path, k: int) -> Path:
     """File of fold `k`'s model rows."""
     return Path(folder) / f"fold_{k}.parquet"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.config import Config, TaskConfig
+from core.experiments.walk_forward.results import read_distribution
 from core.scores.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
 from core.scores.calibration_error import perfect_model_ece
 from core.scores.metrics import log_losses, score_intervals, score_task
@@ -81,13 +82,8 @@ def _by_baseline(baselines: pd.DataFrame, rows: pd.DataFrame, classes: int) -> d
         part = baselines.loc[names == name]
         for key in ("fold", "ts"):
             assert np.array_equal(part[key].to_numpy(), rows[key].to_numpy())
-        forecasts[str(name)] = _distribution(part, "p", classes)
+        forecasts[str(name)] = read_distribution(part, "p", classes)
     return forecasts
-
-
-def _distribution(rows: pd.DataFrame, prefix: str, classes: int) -> np.ndarray:
-    values = rows[[f"{prefix}_{c}" for c in range(classes)]].to_numpy(np.float64)
-    return values / values.sum(axis=1, keepdims=True)
 
 
 def _score(
@@ -107,7 +103,7 @@ def _score(
     labels = rows["label"].to_numpy().astype(np.int64)
     times = rows["ts"].to_numpy("datetime64[us]")
     prior = forecasts["prior"][chosen]
-    model, uncalibrated = (_distribution(rows, prefix, classes) for prefix in ("p", "u"))
+    model, uncalibrated = (read_distribution(rows, prefix, classes) for prefix in ("p", "u"))
     confidence = rows["confidence"].to_numpy(np.float64)
     # A fold too short for calibrators states no confidence but the probabilities'.
     confidence = np.where(np.isfinite(confidence), confidence, model.max(axis=1)).clip(0, 1)

@@ -1,4 +1,4 @@
 """Past moments the model sees as alike.
 
-Files: index, reach, search.
+Files: glimpse, index, reach, search.
 """

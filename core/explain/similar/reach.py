@@ -31,6 +31,11 @@ class SeriesReach:
     state: Literal["current", "longer", "changed", "new"]
     reaches: np.datetime64
 
+    @property
+    def searchable(self) -> bool:
+        """Whether its moments in the index may be used."""
+        return self.state in ("current", "longer")
+
 
 def check_reach(index: MomentIndex, predictor: Predictor) -> tuple[SeriesReach, ...]:
     """Every stored series the model knows and that holds a window, beside what the index has of it."""

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.figures.similar import Glimpse, multiple_svg, paths_figure
+from app.figures.similar import multiple_svg, paths_figure
 from app.figures.theme import CANDLES, class_color
+from core.explain.similar.glimpse import Glimpse
 from tests.conftest import random_walk
 
 SVG = "{http://www.w3.org/2000/svg}"

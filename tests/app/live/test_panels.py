@@ -12,9 +12,9 @@ from app.components.record_strip import strip_data
 from app.live.panels import task_panel
 from app.words import confidence
 from app.words.numbers import percent
-from app.words.predictions import facts, set_sentence, why_sentence
+from app.words.predictions import facts, record_sentence, set_sentence, why_sentence
 from core.prediction import Prediction, StatedClass, TaskPrediction
-from core.review.outcomes import Outcome, record_sentence
+from core.review.outcomes import Outcome
 from core.review.track_record import ConfidenceRecord
 from core.scores.bootstrap import BlockBootstrap
 

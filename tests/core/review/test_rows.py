@@ -13,12 +13,12 @@ from sklearn.metrics import log_loss
 from app.figures.performance import confusion_figure, folds_figure, learning_figure, scores_figure
 from app.figures.reliability import calibrators_figure, histogram_figure, mark_line, reliability_figure
 from app.figures.selective import leave_out_figure, risk_figure
-from app.review.words import acting_sentence, left_out_sentence, rolling_share, scores_table, with_interval
+from app.review.words import acting_sentence, error_sentence, left_out_sentence, rolling_share, scores_table
+from app.words.numbers import with_interval
 from core.review.acting import count_acting
 from core.review.calibration import (
     compare_calibrators,
     compare_stated,
-    error_sentence,
     follow_calibration,
     measure_reliability,
     score_errors,

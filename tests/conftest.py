@@ -120,5 +120,5 @@ def walk_bundle(walk_data, tmp_path_factory) -> Bundle:
 def walk_store(walks, tmp_path) -> BarStore:
     store = BarStore(tmp_path / "home")
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     return store

@@ -110,7 +110,7 @@ def gather_material(
     Raises
     ------
     InputError
-        As `core.explain.explanation.explain` does.
+        As `core.explain.explanation.explain_moment` does.
     Stopped
         If `cancelled` said so.
     """

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.figures.theme import price_format
 from app.shell import controls
-from app.shell.selection import bar_name, bar_time
+from app.shell.selection import bar_name
 from app.what_if.cached import Cells, Changes, FlipSearch
 from core.explain.edits import PRICES
 
@@ -124,11 +124,6 @@ def move_close(cells: Cells, bar: dict[str, Any], factor: float) -> Cells:
 def multiply_volume(cells: Cells, bar: dict[str, Any], factor: float) -> Cells:
     """The newest bar trades `factor` times its volume."""
     return _put(cells, bar["bar"], {"volume": bar["volume"] * factor})
-
-
-def bar_times(cells: Cells) -> list[pd.Timestamp]:
-    """Opens of the edited bars, ascending."""
-    return sorted({bar_time(name) for name, _, _ in cells})
 
 
 def _put(cells: Cells, name: str, values: dict[str, float]) -> Cells:

@@ -9,44 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from core.confidence.calibrators import read_number
 from core.errors import BundleError, InputError
 
-ScoreKind = Literal["lac", "aps", "raps"]
+_KIND = "lac"
+"""What bundles call the score, least ambiguous classes; there is one."""
+
 # Cells of one batch of sliding windows, about 64 MB.
 _CHUNK_CELLS = 8_000_000
 
 
-def conformity_scores(
-    probabilities: np.ndarray, kind: ScoreKind = "lac", penalty: float = 0.1, free_classes: int = 1
-) -> np.ndarray:
-    """(..., C) score of every class, larger for classes that fit worse.
+def conformity_scores(probabilities: np.ndarray) -> np.ndarray:
+    """(..., C) score of every class, larger for classes that fit worse: 1 - p.
 
-    Parameters
-    ----------
-    probabilities
-        (..., C).
-    kind
-        `lac`: 1 - p (Sadinle et al. 2019), smallest sets. `aps`: probability of all likelier classes, 0 for
-        the likeliest (Romano et al. 2020 with their random number fixed at 1, so that a prediction repeats
-        and no set is empty; where the calls alone are right more often than the level, so are the sets).
-        `raps`: aps plus `penalty` for every rank beyond `free_classes` (Angelopoulos et al. 2021).
+    Notes
+    -----
+    Sadinle, Lei & Wasserman 2019, Least Ambiguous Set-Valued Classifiers: the smallest sets of all scores.
     """
-    probabilities = np.asarray(probabilities, float)
-    if kind == "lac":
-        return 1 - probabilities
-    if kind not in ("aps", "raps"):
-        raise InputError(f"one of {', '.join(get_args(ScoreKind))}", repr(kind), "name a known score")
-    order = np.argsort(-probabilities, axis=-1, kind="stable")
-    rank = np.argsort(order, axis=-1)
-    sorted_down = np.take_along_axis(probabilities, order, -1)
-    likelier = np.cumsum(sorted_down, axis=-1) - sorted_down
-    scores = np.take_along_axis(likelier, rank, -1)
-    return scores if kind == "aps" else scores + penalty * np.maximum(rank + 1 - free_classes, 0)
+    return 1 - np.asarray(probabilities, float)
 
 
 @dataclass(frozen=True)
@@ -56,66 +40,42 @@ class ConformalSets:
     `threshold` is infinite (every class) when too few rows were seen for the level.
     """
 
-    kind: ScoreKind
     level: float
     threshold: float
-    penalty: float = 0.1
-    free_classes: int = 1
 
     @classmethod
-    def fit(
-        cls,
-        probabilities: np.ndarray,
-        labels: np.ndarray,
-        level: float = 0.9,
-        kind: ScoreKind = "lac",
-        penalty: float = 0.1,
-        free_classes: int = 1,
-    ) -> ConformalSets:
+    def fit(cls, probabilities: np.ndarray, labels: np.ndarray, level: float = 0.9) -> ConformalSets:
         """Threshold from probabilities (n, C) and labels (n,) of the calibrate segment."""
-        scores = true_scores(probabilities, labels, kind, penalty, free_classes)
+        scores = true_scores(probabilities, labels)
         position = _position(scores.size, _checked_level(level))
         threshold = np.partition(scores, position)[position] if position < scores.size else math.inf
-        return cls(kind, level, float(threshold), penalty, free_classes)
+        return cls(level, float(threshold))
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """(..., C) bool membership; the likeliest class is always a member."""
-        scores = conformity_scores(probabilities, self.kind, self.penalty, self.free_classes)
+        scores = conformity_scores(probabilities)
         return _members(scores, np.asarray(probabilities), self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and names for the bundle; an infinite threshold is null."""
         return {
-            "kind": self.kind,
+            "kind": _KIND,
             "level": self.level,
             "threshold": self.threshold if math.isfinite(self.threshold) else None,
-            "penalty": self.penalty,
-            "free_classes": self.free_classes,
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> ConformalSets:
         """The inverse of `to_dict`; BundleError when a part is missing or unknown."""
         kind: Any = stored.get("kind") if isinstance(stored, Mapping) else None
-        if kind not in get_args(ScoreKind):
-            raise BundleError(f"one of {', '.join(get_args(ScoreKind))}", repr(kind), "save the bundle again")
+        if kind != _KIND:
+            raise BundleError(f"prediction sets of the kind {_KIND}", repr(kind), "train the model again")
         infinite = "threshold" in stored and stored["threshold"] is None
-        return cls(
-            kind,
-            read_number(stored, "level"),
-            math.inf if infinite else read_number(stored, "threshold"),
-            read_number(stored, "penalty"),
-            int(read_number(stored, "free_classes")),
-        )
+        threshold = math.inf if infinite else read_number(stored, "threshold")
+        return cls(read_number(stored, "level"), threshold)
 
 
-def true_scores(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    kind: ScoreKind = "lac",
-    penalty: float = 0.1,
-    free_classes: int = 1,
-) -> np.ndarray:
+def true_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(n,) score of each row's true class; see `conformity_scores`."""
     probabilities, labels = np.asarray(probabilities, float), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not labels.size:
@@ -124,7 +84,7 @@ def true_scores(
             f"shapes {probabilities.shape} and {labels.shape}",
             "pass the same rows, at least one",
         )
-    scores = conformity_scores(probabilities, kind, penalty, free_classes)
+    scores = conformity_scores(probabilities)
     return np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
 
 
@@ -144,7 +104,6 @@ def rolling_sets(
     decided_at: np.ndarray,
     window: int = 500,
     level: float = 0.9,
-    kind: ScoreKind = "lac",
     earlier_scores: np.ndarray | None = None,
 ) -> RollingSets:
     """Sets whose threshold follows the market: each uses the last `window` outcomes known when it is made.
@@ -159,13 +118,13 @@ def rolling_sets(
         (n,) time each set is made; outcomes known by then, that instant included, are used.
     window
         Outcomes.
-    level, kind
+    level
         As for `ConformalSets`.
     earlier_scores
         (m,) `true_scores` of the calibrate segment, oldest first, known before all of these; without them
         the first sets hold every class.
     """
-    scores = true_scores(probabilities, labels, kind)
+    scores = true_scores(probabilities, labels)
     if window < 1 or not len(known_from) == len(decided_at) == scores.size:
         raise InputError(
             f"a window of at least 1 and two times for each of {scores.size} rows",
@@ -178,7 +137,7 @@ def rolling_sets(
     seen = np.searchsorted(np.asarray(known_from)[known], decided_at, side="right") + earlier.size
     distinct, inverse = np.unique(seen, return_inverse=True)
     threshold = _trailing_thresholds(history, distinct, window, _checked_level(level))[inverse]
-    every = conformity_scores(probabilities, kind)
+    every = conformity_scores(probabilities)
     members = _members(every, np.asarray(probabilities), threshold[:, None])
     return RollingSets(members, np.take_along_axis(members, np.asarray(labels)[:, None], 1)[:, 0], threshold)
 

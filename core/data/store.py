@@ -104,24 +104,6 @@ class BarStore:
         # A connection that is still open at exit makes DuckDB print pages of complaints.
         weakref.finalize(self, self._connection.clear)
 
-    def append(self, bars: pd.DataFrame) -> int:
-        """Add new bars of one or several series; the number added.
-
-        Raises
-        ------
-        BarsError
-            If a bar is there already (nothing is then written) or the frame is not a bars frame.
-        """
-        parts = self._split(bars)
-        for timeframe, path, rows in parts:
-            _refuse_existing(_read(path), rows, timeframe)
-        for timeframe, path, rows in parts:
-            with locked(path):
-                stored = _read(path)
-                _refuse_existing(stored, rows, timeframe)
-                replace_partition(path, _merge(stored, rows))
-        return sum(len(rows) for _, _, rows in parts)
-
     def upsert(self, bars: pd.DataFrame) -> UpsertCount:
         """Add bars and write over those with the same (instrument, timeframe, ts).
 
@@ -312,18 +294,6 @@ def _merge(stored: pd.DataFrame | None, rows: pd.DataFrame) -> pa.Table:
     rows = rows.sort_index()
     extras = [name for name in rows.columns if name not in OHLCV]
     return pa.Table.from_pandas(rows[[*OHLCV, *extras]].rename_axis("ts").reset_index(), preserve_index=False)
-
-
-def _refuse_existing(stored: pd.DataFrame | None, rows: pd.DataFrame, timeframe: str) -> None:
-    if stored is None:
-        return
-    common = rows.loc[rows["ts"].isin(stored["ts"]), "ts"]
-    if len(common):
-        raise BarsError(
-            "only bars that are not stored yet",
-            f"{len(common)} {timeframe} bars already there, the first at {common.iloc[0]}",
-            "use upsert to write over them",
-        )
 
 
 def _labelled(bars: pd.DataFrame, instrument: str, timeframe: str) -> pd.DataFrame:

@@ -82,14 +82,6 @@ class Attribution:
         blocks = (np.arange(len(self.values))[::-1] // bars).max() - np.arange(len(self.values))[::-1] // bars
         return np.bincount(blocks, weights=self.by_bar)
 
-    def top_cells(self, count: int) -> list[tuple[int, int]]:
-        """(bar, feature) of the `count` largest values by magnitude, largest first."""
-        order = np.argsort(-np.abs(self.values), axis=None, kind="stable")[:count]
-        return [
-            (int(bar), int(feature))
-            for bar, feature in zip(*np.divmod(order, self.values.shape[1]), strict=True)
-        ]
-
 
 def attribute(
     margin: Margin,

@@ -151,20 +151,6 @@ def pose_question(
     return Question(task, moment.target(task, target), found.method, found.baseline, settings or Settings())
 
 
-def explain(
-    moment: Moment,
-    question: Question,
-    cache: ExplanationCache | None = None,
-    *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
-) -> Explanation:
-    """Attribution and its check; either is read from `cache` where it stands there."""
-    found = explain_moment(moment, question, cache, progress=progress, cancelled=cancelled)
-    check = check_explanation(moment, question, found, cache, progress=progress, cancelled=cancelled)
-    return Explanation(moment, question, found, check)
-
-
 def explain_moment(
     moment: Moment,
     question: Question,

@@ -254,23 +254,3 @@ def remove_top(
         removed = tuple((index // window.shape[1], index % window.shape[1]) for index in removed)
     before = float(probability(evaluate(margin, window[None]))[0])
     return Removal(unit, removed, margin.target, before, float(after[0]), float(after[1:].mean()))
-
-
-def bar_effects(
-    margin: Margin,
-    window: np.ndarray,
-    baseline: Baseline,
-    *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
-) -> np.ndarray:
-    """Log-odds lost when each single bar is replaced by the baseline, (T,); one window scored per bar."""
-    window = check_window(window)
-    metered = MeteredMargin(margin, progress, cancelled)
-    metered.meter.plan(len(window) * len(baseline.references))
-    whole = evaluate(margin, window[None])[0]
-    effects = np.zeros(len(window))
-    for reference in baseline.references:
-        hidden = np.where(np.eye(len(window), dtype=bool)[..., None], reference, window)
-        effects += whole - evaluate(metered, hidden)
-    return effects / len(baseline.references)

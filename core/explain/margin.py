@@ -96,10 +96,6 @@ class TaskMargin(Margin):
         instrument, timeframe = self.context
         return torch.full((count,), instrument, device=device), torch.full((count,), timeframe, device=device)
 
-    def for_class(self, target: str) -> TaskMargin:
-        """The same model and window context, for another class."""
-        return TaskMargin(self.model, self.task, target, self.classes, *self.context)
-
 
 class MeteredMargin(Margin):
     """A margin that reports how many windows it has scored and stops when told to.

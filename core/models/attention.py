@@ -206,11 +206,6 @@ class TemporalBiasedAttention(nn.Module):
             weights = self._weights(query[:, :, -1:], key)[:, :, 0] if need_weights == "last" else None
         return self.output(mixed.transpose(1, 2).flatten(2)), weights
 
-    def last_query_weights(self, x: Tensor) -> Tensor:
-        """Attention weights of the last bar's query, without the full map: (B, T, D) -> (B, H, T)."""
-        key, _ = self.project_keys_values(x)
-        return self._weights(self.project_queries(x[:, -1:]), key)[:, :, 0]
-
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 

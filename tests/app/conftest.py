@@ -17,7 +17,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle, tm
     folder = tmp_path / "home"
     store = BarStore(folder)
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     saved = next(tmp_path_factory.getbasetemp().glob("bundles*/small"))
     shutil.copytree(saved, folder / "models" / walk_bundle.name)
     monkeypatch.setenv("LOOKBACK_HOME", str(folder))

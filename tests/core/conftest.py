@@ -16,6 +16,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walks, walk_bundle) ->
     monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path))
     store = BarStore()
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     save_bundle(walk_bundle, tmp_path / "models" / "small")
     return tmp_path

@@ -43,7 +43,7 @@ def test_changing_any_later_bar_changes_nothing_bit_for_bit(predictor, walk_bund
         later = bars["ts"] > AT
         changed = bars.copy()
         changed.loc[later, ["open", "high", "low", "close", "volume"]] *= 3.7
-        store.append(changed)
+        store.upsert(changed)
     changed = Predictor(walk_bundle, store)
     after = changed.predict("AAA", "1d", AT)
     assert np.array_equal(numbers(before), numbers(after))
@@ -125,7 +125,7 @@ def test_fewer_bars_than_a_window_are_refused_with_the_count(predictor):
 def test_an_unknown_instrument_is_refused_and_a_new_one_is_scored_as_unknown(predictor, walk_store):
     with pytest.raises(BarsError):
         predictor.predict("AAB", "1d")
-    walk_store.append(random_walk("NEW", 900, 9))
+    walk_store.upsert(random_walk("NEW", 900, 9))
     prediction = predictor.predict("NEW", "1d")
     assert not prediction.known_instrument
     labelled = predictor.label_range("NEW", "1d")

@@ -6,8 +6,7 @@ Shapes: n windows, T bars, L layers, H heads, V views.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from core.data.segments import TEST
 from core.device import device_of
 from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
-from core.explain.margin import EVALUATION_BATCH, TaskMargin, check_window, log_odds
+from core.explain.margin import EVALUATION_BATCH, TaskMargin, log_odds
 from core.explain.references import window_mean
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
@@ -196,58 +195,6 @@ def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: Sequence[n
 def _summary(values: list[float], resample: BlockBootstrap) -> dict[str, float]:
     measured = mean_interval(np.array(values), resample)
     return {"mean": measured.value, "low": measured.low, "high": measured.high}
-
-
-@dataclass(frozen=True)
-class Stability:
-    """Rank correlation of an explanation with those of slightly changed inputs, shape (repeats,)."""
-
-    noise: float
-    correlations: np.ndarray
-
-    @property
-    def mean(self) -> float:
-        return float(self.correlations.mean())
-
-    @property
-    def worst(self) -> float:
-        return float(self.correlations.min())
-
-
-def measure_stability(
-    explain: Callable[[np.ndarray], np.ndarray],
-    window: np.ndarray,
-    *,
-    noise: float = 0.5,
-    repeats: int = 5,
-    seed: int = 0,
-) -> Stability:
-    """Explain `window` and noisy copies of it.
-
-    Parameters
-    ----------
-    explain
-        Window (T, N) -> values (T, N).
-    noise
-        Standard deviation added to every cell, on the 0..100 scale.
-    """
-    window = check_window(window)
-    generator = np.random.default_rng(seed)
-    original = explain(window)
-    copies = (
-        (window + noise * generator.standard_normal(window.shape)).astype(np.float32) for _ in range(repeats)
-    )
-    return Stability(noise, np.array([rank_correlation(original, explain(copy)) for copy in copies]))
-
-
-def measure_agreement(explanations: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Rank correlation between every two explanations (T, N) -> names and a symmetric matrix (M, M)."""
-    names = tuple(explanations)
-    matrix = np.eye(len(names))
-    for i, first in enumerate(names):
-        for j in range(i):
-            matrix[i, j] = matrix[j, i] = rank_correlation(explanations[first], explanations[names[j]])
-    return names, matrix
 
 
 def rank_correlation(first: np.ndarray | Sequence[float], second: np.ndarray | Sequence[float]) -> float:

@@ -51,7 +51,7 @@ def test_the_strip_turns_amber_when_the_next_bar_is_overdue_and_not_on_an_older_
     bars = store.read_range("BBB", "1d")
     newest = pd.Timestamp.now("UTC").normalize() - pd.Timedelta(days=12)
     late = bars.assign(instrument="LATE", ts=bars["ts"] + (newest - bars["ts"].iloc[-1]))
-    store.append(late)
+    store.upsert(late)
     assert "Feed is late: newest bar" in said(open_live(instrument="LATE"))
     before = f"{late['ts'].iloc[-2]:%Y-%m-%d}"
     assert "Feed is late" not in said(open_live(instrument="LATE", bar=before))

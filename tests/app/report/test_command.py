@@ -70,7 +70,7 @@ def read(page: str) -> Loader:
 def moment(walks, walk_bundle, tmp_path_factory):
     store = BarStore(tmp_path_factory.mktemp("reported"))
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     return Moment.at(Predictor(walk_bundle, store), "AAA", "1d", AT)
 
 

@@ -111,7 +111,7 @@ def test_bars_that_came_after_the_index_are_said_and_can_be_added(home: Path, in
     store = BarStore(home)
     last = store.read_range("AAA", "1d").iloc[-3:]
     later = last.assign(ts=last["ts"] + np.timedelta64(7, "D"))
-    store.append(later)
+    store.upsert(later)
     app = open_similar()
     assert_no_fault(app)
     labels = " ".join(expander.label for expander in app.expander)

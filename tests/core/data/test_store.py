@@ -44,14 +44,14 @@ def store(tmp_path):
 def test_what_is_stored_comes_back_as_it_was(store, timeframe, ts):
     bars = bars_at(ts, timeframe=timeframe, spread=np.nan)
     bars.loc[3, "volume"] = np.nan
-    assert store.append(bars) == len(bars)
+    assert store.upsert(bars) == UpsertCount(len(bars), 0)
     pd.testing.assert_frame_equal(store.read_range("AAPL", timeframe), bars)
 
 
 def test_partitions_are_months_of_hours_years_of_days_and_decades_of_weeks(store, tmp_path):
-    store.append(bars_at(["2019-12-31 23:00", "2020-01-01 00:00"], timeframe="1h"))
-    store.append(bars_at(["2019-12-31", "2020-01-01"], timeframe="1d"))
-    store.append(bars_at(["2019-12-30", "2020-01-06"], timeframe="1w"))
+    store.upsert(bars_at(["2019-12-31 23:00", "2020-01-01 00:00"], timeframe="1h"))
+    store.upsert(bars_at(["2019-12-31", "2020-01-01"], timeframe="1d"))
+    store.upsert(bars_at(["2019-12-30", "2020-01-06"], timeframe="1w"))
     names = sorted(str(path.relative_to(tmp_path / "bars")) for path in tmp_path.rglob("*.parquet"))
     assert names == [
         "timeframe=1d/instrument=AAPL/2019.parquet",
@@ -64,7 +64,7 @@ def test_partitions_are_months_of_hours_years_of_days_and_decades_of_weeks(store
 
 
 def test_the_files_are_a_hive_data_set_for_any_other_reader(store, tmp_path):
-    store.append(bars_at(days(3), instrument="BTC/USDT"))
+    store.upsert(bars_at(days(3), instrument="BTC/USDT"))
     pattern = str(tmp_path / "bars" / "**" / "*.parquet")
     found = duckdb.sql(
         "SELECT DISTINCT instrument, timeframe FROM read_parquet($1, hive_partitioning=true)",
@@ -103,13 +103,6 @@ def test_upsert_keeps_columns_the_new_bars_lack_and_unites_columns_over_partitio
     np.testing.assert_array_equal(stored["funding"], [np.nan, 7.0, 7.0])
 
 
-def test_append_refuses_existing_bars_and_then_writes_nothing(store):
-    store.append(bars_at(days(1, "2020-01-01")))
-    with pytest.raises(BarsError, match="1 1d bars already there"):
-        store.append(bars_at(days(2, "2019-12-31")))
-    assert len(store.read_range("AAPL", "1d")) == 1
-
-
 @settings(max_examples=30, deadline=None)
 @given(end=st.integers(-3, 1000), length=st.integers(1, 500))
 def test_a_window_is_the_tail_of_the_range_up_to_its_end(window_store, end, length):
@@ -126,12 +119,12 @@ def window_store(tmp_path_factory):
     store = BarStore(tmp_path_factory.mktemp("home"))
     ts = pd.date_range("2018-06-01", periods=12_000, freq="h")
     whole = bars_at(ts[(ts.dayofweek < 5) & ~((ts.month == 8) & (ts.year == 2018))], "EURUSD", "1h")
-    store.append(whole)
+    store.upsert(whole)
     return store, whole
 
 
 def test_range_borders_are_inclusive_in_any_zone(store):
-    store.append(bars_at(days(10)))
+    store.upsert(bars_at(days(10)))
     start = pd.Timestamp("2019-11-02 09:00", tz="Asia/Tokyo")
     found = store.read_range("AAPL", "1d", start, pd.Timestamp("2019-11-05", tz="UTC"))
     assert found["ts"].dt.day.tolist() == [2, 3, 4, 5]
@@ -140,19 +133,19 @@ def test_range_borders_are_inclusive_in_any_zone(store):
 
 def test_series_are_listed_with_span_and_count_and_see_later_writes(store):
     assert store.series() == []
-    store.append(pd.concat([bars_at(days(3)), bars_at(days(400), "^GSPC")]))
+    store.upsert(pd.concat([bars_at(days(3)), bars_at(days(400), "^GSPC")]))
     listed = {(s.instrument, s.timeframe): s for s in store.series()}
     assert listed["^GSPC", "1d"].bars == 400
     assert listed["^GSPC", "1d"].first == pd.Timestamp("2019-11-01", tz="UTC")
     assert listed["^GSPC", "1d"].last == pd.Timestamp("2020-12-04", tz="UTC")
     other = BarStore(store.home)
-    other.append(bars_at(days(2, "2019-11-04")))
+    other.upsert(bars_at(days(2, "2019-11-04")))
     assert {s.instrument: s.bars for s in store.series()} == {"AAPL": 5, "^GSPC": 400}
 
 
 @pytest.mark.parametrize("name", ["BTC/USDT", "..", "a=b&c d%20", "*[x]?", "株式", "=F"])
 def test_any_instrument_name_is_safe(store, name):
-    store.append(bars_at(days(2), instrument=name))
+    store.upsert(bars_at(days(2), instrument=name))
     assert [s.instrument for s in store.series()] == [name]
     assert store.read_window(name, "1d")["instrument"].unique().tolist() == [name]
     assert all(store.home in path.resolve().parents for path in store.home.rglob("*"))
@@ -160,14 +153,14 @@ def test_any_instrument_name_is_safe(store, name):
 
 def test_a_home_with_pattern_characters_works(tmp_path):
     store = BarStore(tmp_path / "a[1]*?")
-    store.append(bars_at(days(2)))
+    store.upsert(bars_at(days(2)))
     assert len(store.read_window("AAPL", "1d")) == 2
 
 
 def test_an_unknown_series_names_its_nearest_neighbours(store):
     with pytest.raises(BarsError, match="ingest bars first"):
         store.read_window("AAPL", "1d")
-    store.append(pd.concat([bars_at(days(2)), bars_at(days(2), "MSFT")]))
+    store.upsert(pd.concat([bars_at(days(2)), bars_at(days(2), "MSFT")]))
     with pytest.raises(BarsError, match="got APPL 1d; choose for example AAPL 1d"):
         store.read_window("APPL", "1d")
     with pytest.raises(InputError, match="timeframe out of"):
@@ -175,7 +168,7 @@ def test_an_unknown_series_names_its_nearest_neighbours(store):
 
 
 def test_naive_ends_and_empty_windows_are_refused(store):
-    store.append(bars_at(days(2)))
+    store.upsert(bars_at(days(2)))
     with pytest.raises(BarsError, match="time zone"):
         store.read_window("AAPL", "1d", pd.Timestamp("2020-01-01"))
     with pytest.raises(BarsError, match="at least one bar"):
@@ -200,7 +193,7 @@ def test_frames_that_are_no_bars_are_refused_in_a_sentence(store, change, said):
 
 @pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1" + b"x" * 100 + b"PAR1"])
 def test_a_corrupt_partition_is_named(store, content):
-    store.append(bars_at(days(100)))
+    store.upsert(bars_at(days(100)))
     broken = store.home / "bars/timeframe=1d/instrument=AAPL/2019.parquet"
     broken.write_bytes(content)
     for read in (
@@ -214,7 +207,7 @@ def test_a_corrupt_partition_is_named(store, content):
 
 
 def test_damage_inside_a_partition_is_a_sentence(store):
-    store.append(bars_at(days(60)))
+    store.upsert(bars_at(days(60)))
     path = store.home / "bars/timeframe=1d/instrument=AAPL/2019.parquet"
     content = bytearray(path.read_bytes())
     content[8:400] = b"\xff" * 392
@@ -224,7 +217,7 @@ def test_damage_inside_a_partition_is_a_sentence(store):
 
 
 def test_readers_ignore_a_killed_writers_file_and_the_next_writer_removes_it(store):
-    store.append(bars_at(days(3)))
+    store.upsert(bars_at(days(3)))
     folder = store.home / "bars/timeframe=1d/instrument=AAPL"
     leftover = folder / ".2019.deadbeef.tmp"
     leftover.write_bytes(b"PAR1 half a file")
@@ -236,7 +229,7 @@ def test_readers_ignore_a_killed_writers_file_and_the_next_writer_removes_it(sto
 def test_threads_sharing_a_store_get_their_own_rows(store):
     names = [f"S{i}" for i in range(6)]
     for position, name in enumerate(names):
-        store.append(bars_at(days(50), name, start=1000.0 * (position + 1)))
+        store.upsert(bars_at(days(50), name, start=1000.0 * (position + 1)))
     wrong = []
 
     def read(position: int) -> None:
@@ -260,7 +253,7 @@ def test_resampled_bars_agree_with_pandas(store):
     random = np.random.default_rng(3)
     ts = pd.date_range("2021-03-01", periods=6000, freq="min")
     close = 100 * np.exp(np.cumsum(random.normal(0, 1e-3, len(ts))))
-    store.append(bars_at(ts, timeframe="1m", close=close, high=close * 1.01, low=close * 0.99, open=close))
+    store.upsert(bars_at(ts, timeframe="1m", close=close, high=close * 1.01, low=close * 0.99, open=close))
     expected = (
         store.read_range("AAPL", "1m")
         .set_index("ts")
@@ -273,7 +266,7 @@ def test_resampled_bars_agree_with_pandas(store):
 
 @pytest.mark.parametrize("path", [["1h", "4h", "1d", "1w"], ["1h", "1d", "1w"], ["4h", "1w"]])
 def test_resampling_in_steps_equals_resampling_at_once(store, path):
-    store.append(bars_at(pd.date_range("2021-03-03 07:00", periods=70_000, freq="min"), timeframe="1m"))
+    store.upsert(bars_at(pd.date_range("2021-03-03 07:00", periods=70_000, freq="min"), timeframe="1m"))
     direct = store.resample("AAPL", "1m", path[-1])
     source = "1m"
     for target in path:
@@ -284,14 +277,14 @@ def test_resampling_in_steps_equals_resampling_at_once(store, path):
 
 @pytest.mark.parametrize(("bars", "complete"), [(59, 0), (60, 1), (61, 1), (119, 1), (120, 2)])
 def test_an_hour_is_shown_once_its_last_minute_is_complete(store, bars, complete):
-    store.append(bars_at(pd.date_range("2021-03-01", periods=bars, freq="min"), timeframe="1m"))
+    store.upsert(bars_at(pd.date_range("2021-03-01", periods=bars, freq="min"), timeframe="1m"))
     assert len(store.resample("AAPL", "1m", "1h")) == complete
 
 
 def test_a_week_of_stocks_is_complete_when_the_next_week_opens(store):
-    store.append(bars_at(pd.bdate_range("2021-03-01", "2021-03-12")))
+    store.upsert(bars_at(pd.bdate_range("2021-03-01", "2021-03-12")))
     assert store.resample("AAPL", "1d", "1w")["ts"].tolist() == [pd.Timestamp("2021-03-01", tz="UTC")]
-    store.append(bars_at(["2021-03-15"]))
+    store.upsert(bars_at(["2021-03-15"]))
     weeks = store.resample("AAPL", "1d", "1w")["ts"]
     assert weeks.dt.day_name().tolist() == ["Monday", "Monday"]
     assert weeks.iloc[-1] == pd.Timestamp("2021-03-08", tz="UTC")
@@ -300,7 +293,7 @@ def test_a_week_of_stocks_is_complete_when_the_next_week_opens(store):
 def test_resampling_adjusts_first_and_drops_the_adjusted_close(store):
     bars = bars_at(days(14, "2021-03-01"))
     bars["adj_close"] = bars["close"] / np.where(np.arange(14) < 4, 2.0, 1.0)
-    store.append(bars)
+    store.upsert(bars)
     week = store.resample("AAPL", "1d", "1w").iloc[0]
     assert "adj_close" not in week
     assert week["open"] == pytest.approx(99.5 / 2)
@@ -310,7 +303,7 @@ def test_resampling_adjusts_first_and_drops_the_adjusted_close(store):
 
 
 def test_resampling_down_is_refused(store):
-    store.append(bars_at(days(3)))
+    store.upsert(bars_at(days(3)))
     for target in ("1h", "1d"):
         with pytest.raises(BarsError, match="longer than 1d"):
             store.resample("AAPL", "1d", target)
@@ -335,7 +328,7 @@ def test_bars_without_adjusted_close_are_left_alone():
 def test_the_fingerprint_depends_on_content_up_to_its_end_alone(tmp_path):
     one, other = BarStore(tmp_path / "one"), BarStore(tmp_path / "other")
     bars = bars_at(days(90))
-    one.append(bars)
+    one.upsert(bars)
     for piece in (bars.iloc[50:], bars.iloc[:50]):
         other.upsert(piece)
     assert one.fingerprint("AAPL", "1d") == other.fingerprint("AAPL", "1d")

@@ -6,7 +6,7 @@ import torch
 
 from core.errors import InputError
 from core.explain.counterfactual import CallLead, find_flip
-from core.explain.margin import evaluate
+from core.explain.margin import TaskMargin, evaluate
 
 NAMES = ("a", "b", "c", "d")
 
@@ -44,7 +44,7 @@ def test_only_free_features_of_the_last_bars_change(margin, market_window):
     close = logits.sort(descending=True).values
     with torch.no_grad():
         margin.model.heads["direction"].logits.bias[called] -= 0.9 * (close[0] - close[1])
-    lead = CallLead(margin.for_class(margin.classes[called]))
+    lead = CallLead(TaskMargin(margin.model, margin.task, margin.classes[called], margin.classes))
     flip = find_flip(lead, market_window, names, ["b", "d"], last_bars=30)
     assert flip is not None
     changed = flip.window != market_window

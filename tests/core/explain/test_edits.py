@@ -127,7 +127,7 @@ def stocks():
 @pytest.fixture
 def apple(stocks, walk_bundle, tmp_path):
     store = BarStore(tmp_path / "stocks")
-    store.append(stocks)
+    store.upsert(stocks)
     return Predictor(walk_bundle, store)
 
 

@@ -9,7 +9,13 @@ import core.explain.explanation as explanation
 from core.data.store import BarStore
 from core.errors import InputError
 from core.explain.cache import ExplanationCache
-from core.explain.explanation import Question, explain, pose_question
+from core.explain.explanation import (
+    Explanation,
+    Question,
+    check_explanation,
+    explain_moment,
+    pose_question,
+)
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.predictor import Predictor
@@ -22,8 +28,14 @@ QUICK = Settings(first_steps=4, max_steps=8, tolerance=1.0)
 def moment(walks, walk_bundle, tmp_path_factory):
     store = BarStore(tmp_path_factory.mktemp("explained"))
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     return Moment.at(Predictor(walk_bundle, store), "AAA", "1d", pd.Timestamp("2009-06-05", tz="UTC"))
+
+
+def explain(moment, question, cache=None, cancelled=None):
+    """Attribution and its check, as whoever asks for both gets them."""
+    found = explain_moment(moment, question, cache, cancelled=cancelled)
+    return Explanation(moment, question, found, check_explanation(moment, question, found, cache))
 
 
 @pytest.fixture

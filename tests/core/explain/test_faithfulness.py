@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.explain.evidence.routing import measure_agreement, measure_stability, rank_correlation
-from core.explain.faithfulness import Removal, bar_effects, measure_faithfulness, remove_top
+from core.explain.faithfulness import Removal, measure_faithfulness, remove_top
 from core.explain.margin import evaluate, probability
 from core.explain.references import window_mean
 from core.progress import Stopped
@@ -100,30 +99,7 @@ def test_removing_one_cell_removes_the_largest(case):
         remove_top(margin, window, cells, baseline, count=25)
 
 
-def test_each_bars_effect_in_a_linear_model_is_its_sum(case):
-    margin, window, baseline, cells = case
-    np.testing.assert_allclose(bar_effects(margin, window, baseline), cells.sum(1), atol=1e-4)
-
-
 def test_shapes_that_do_not_fit_are_refused(case):
     margin, window, baseline, cells = case
     with pytest.raises(InputError, match="attribution of shape"):
         measure_faithfulness(margin, window, cells[:-1], baseline)
-
-
-def test_an_explanation_that_ignores_its_input_is_perfectly_stable_and_noise_is_not(linear):
-    _, weights, window = linear
-    assert measure_stability(lambda _: weights, window).worst == pytest.approx(1)
-    rng = np.random.default_rng(0)
-    assert abs(measure_stability(lambda w: rng.normal(size=w.shape), window).mean) < 0.3
-
-
-def test_agreement_is_symmetric_and_blind_to_monotone_change(linear):
-    _, weights, _ = linear
-    names, matrix = measure_agreement({"a": weights, "b": np.exp(weights), "c": -weights})
-    assert names == ("a", "b", "c")
-    np.testing.assert_allclose(matrix, [[1, 1, -1], [1, 1, -1], [-1, -1, 1]], atol=1e-12)
-
-
-def test_a_constant_ranks_nothing():
-    assert rank_correlation(np.ones(5), np.arange(5)) == 0

@@ -19,7 +19,7 @@ AT = pd.Timestamp("2009-06-05", tz="UTC")
 def predictor(walks, walk_bundle, tmp_path_factory):
     store = BarStore(tmp_path_factory.mktemp("moments"))
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     return Predictor(walk_bundle, store)
 
 
@@ -85,11 +85,11 @@ def test_a_strange_instrument_borrows_references_of_a_known_one(predictor, momen
 def test_a_store_without_training_bars_says_so(walks, walk_bundle, tmp_path):
     store = BarStore(tmp_path)
     late = walks["AAA", "1d"]
-    store.append(late[late["ts"] > walk_bundle.borders.train_end])
+    store.upsert(late[late["ts"] > walk_bundle.borders.train_end])
     moment = Moment.at(Predictor(walk_bundle, store), "AAA", "1d")
     with pytest.raises(WindowError, match="training windows of a 1d series"):
         moment.baseline("multi_reference")
-    store.append(walks["BBB", "1d"])
+    store.upsert(walks["BBB", "1d"])
     assert len(moment.baseline("multi_reference").references) == REFERENCES
 
 

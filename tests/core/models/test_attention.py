@@ -113,7 +113,6 @@ def test_the_last_query_alone_gives_the_last_row_of_all(window):
     last, weights = attention(x, last_only=True, need_weights="last")
     torch.testing.assert_close(last, whole[:, -1:], atol=1e-6, rtol=0)
     torch.testing.assert_close(weights, maps[:, :, -1], atol=1e-6, rtol=0)
-    torch.testing.assert_close(attention.last_query_weights(x), maps[:, :, -1], atol=1e-6, rtol=0)
 
 
 def test_the_bias_cached_in_inference_mode_can_still_be_trained_through():

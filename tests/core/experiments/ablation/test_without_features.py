@@ -23,7 +23,7 @@ def compared(walks, tmp_path_factory) -> tuple:
     folder = tmp_path_factory.mktemp("selection")
     store = BarStore(folder / "home")
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     seen = []
     scores = compare_without(
         store, TINY, REMOVED, folder, test_step=4, progress=lambda *pair: seen.append(pair)

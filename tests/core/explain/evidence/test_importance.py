@@ -24,7 +24,7 @@ def predictor(walks, walk_bundle, tmp_path_factory) -> Predictor:
 
     store = BarStore(tmp_path_factory.mktemp("importance"))
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     model = copy.deepcopy(walk_bundle.model)
     with torch.no_grad():
         model.gate[walk_bundle.feature_names.index(USELESS)] = 0

@@ -170,3 +170,10 @@ def test_a_partial_correlation_is_that_of_the_residuals():
     other = rng.normal(size=200)
     assert partial_correlation(first, second, [fixed, np.ones(200)]) == pytest.approx(expected)
     assert partial_correlation(other, second, [fixed, 3 * other]) == 0
+
+
+def test_a_rank_correlation_is_blind_to_monotone_change_and_a_constant_ranks_nothing():
+    values = np.random.default_rng(0).normal(size=50)
+    assert rank_correlation(values, np.exp(values)) == pytest.approx(1)
+    assert rank_correlation(values, -values) == pytest.approx(-1)
+    assert rank_correlation(np.ones(5), np.arange(5)) == 0

@@ -14,7 +14,7 @@ from core.predictor import Predictor
 def predictor(walks, walk_bundle, tmp_path_factory):
     store = BarStore(tmp_path_factory.mktemp("sampled"))
     for bars in walks.values():
-        store.append(bars)
+        store.upsert(bars)
     return Predictor(walk_bundle, store)
 
 

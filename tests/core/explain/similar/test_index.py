@@ -26,7 +26,7 @@ def home(tmp_path_factory, walks):
     folder = tmp_path_factory.mktemp("moments")
     store = BarStore(folder)
     for bars in walks.values():
-        store.append(bars.iloc[:SHORT])
+        store.upsert(bars.iloc[:SHORT])
     return folder
 
 
@@ -45,7 +45,7 @@ def growing(tmp_path, walks, walk_bundle):
     """A store of its own that a test may change."""
     store = BarStore(tmp_path / "own")
     for bars in walks.values():
-        store.append(bars.iloc[:SHORT])
+        store.upsert(bars.iloc[:SHORT])
     return Predictor(walk_bundle, store)
 
 
@@ -189,7 +189,7 @@ def test_the_file_holds_half_floats_and_no_pickle(tmp_path, index, walk_bundle):
 
 def test_longer_new_and_changed_series_are_told_apart(index, growing, walks):
     assert {reach.state for reach in check_reach(index, growing)} == {"current"}
-    growing.store.append(walks["AAA", "1d"].iloc[SHORT : SHORT + 5])
+    growing.store.upsert(walks["AAA", "1d"].iloc[SHORT : SHORT + 5])
     changed = walks["BBB", "1d"].iloc[[400]].assign(volume=1.0)
     growing.store.upsert(changed)
     reach = {reach.name: reach for reach in check_reach(index, growing)}
@@ -201,7 +201,7 @@ def test_longer_new_and_changed_series_are_told_apart(index, growing, walks):
 def test_a_series_the_index_never_saw_is_new(index, tmp_path, walks, walk_bundle):
     store = BarStore(tmp_path / "two")
     for bars in walks.values():
-        store.append(bars.iloc[:SHORT])
+        store.upsert(bars.iloc[:SHORT])
     only = replace(index, sources=index.sources[:1])
     states = {reach.name: reach.state for reach in check_reach(only, Predictor(walk_bundle, store))}
     assert states == {"AAA|1d": "current", "BBB|1d": "new"}
@@ -211,7 +211,7 @@ def test_brought_up_to_date_it_is_the_index_built_anew_and_scores_new_windows_on
     index, growing, walks, monkeypatch
 ):
     for bars in walks.values():
-        growing.store.append(bars.iloc[SHORT : SHORT + 130])
+        growing.store.upsert(bars.iloc[SHORT : SHORT + 130])
     anew = build_index(growing, step=STEP)
     scored = count_scored(monkeypatch)
     grown = build_index(growing, step=STEP, previous=index)
@@ -227,7 +227,7 @@ def test_brought_up_to_date_it_is_the_index_built_anew_and_scores_new_windows_on
 
 
 def test_a_peer_that_grew_makes_only_later_moments_of_the_others_new(index, growing, walks, monkeypatch):
-    growing.store.append(walks["AAA", "1d"].iloc[SHORT : SHORT + 130])
+    growing.store.upsert(walks["AAA", "1d"].iloc[SHORT : SHORT + 130])
     scored = count_scored(monkeypatch)
     build_index(growing, step=STEP, previous=index)
     assert scored == [2, 0]
@@ -251,7 +251,7 @@ def test_progress_is_told_and_cancelling_ends_it(predictor):
 
 def test_a_store_without_a_known_series_is_refused(tmp_path, walk_bundle, walks, predictor):
     store = BarStore(tmp_path / "strange")
-    store.append(walks["AAA", "1d"].assign(instrument="ZZZ"))
+    store.upsert(walks["AAA", "1d"].assign(instrument="ZZZ"))
     with pytest.raises(InputError, match="a series the model was trained on"):
         build_index(Predictor(walk_bundle, store))
     with pytest.raises(InputError, match="a step of at least one bar"):

@@ -24,21 +24,29 @@ import pandas as pd
 
 
 @contextmanager
-def stage_file(path: Path) -> Iterator[Path]:
+def stage_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A hidden path to write to, which takes the place of `path` when the block ends without an error.
 
     The folder is made where it is absent. After an error nothing has changed.
+
+    Parameters
+    ----------
+    durable
+        Wait until all is on the disk, so that a power cut cannot leave an empty file either; False where the
+        content can be had again and a reader finds out.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = _hidden(path)
     try:
         yield staging
-        _sync(staging)
+        if durable:
+            _sync(staging)
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
-    _sync(path.parent)
+    if durable:
+        _sync(path.parent)
 
 
 @contextmanager
@@ -93,10 +101,12 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = True) -> None:
+def write_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool = True, durable: bool = True
+) -> None:
     """Write or replace an npz file in one step; objects are refused, so that none is ever unpickled."""
     save = np.savez_compressed if compress else np.savez
-    with stage_file(path) as staging, staging.open("wb") as file:
+    with stage_file(path, durable=durable) as staging, staging.open("wb") as file:
         save(file, allow_pickle=False, **arrays)
 
 

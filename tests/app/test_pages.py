@@ -6,13 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import core.bundle
 from core.data.ingest.run import load_bundled
 from core.data.store import BarStore
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.app.workbench import assert_no_fault, open_page, said
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +29,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def open_workbench(page: str | None = None, **params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    for name, value in params.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page(f"../pages/{page}.py").run() if page else app
-
-
-def said(app: AppTest) -> str:
-    return " ".join(
-        str(element.value) for kind in ("markdown", "text", "caption", "code") for element in app.get(kind)
-    )
-
-
-def assert_no_fault(app: AppTest) -> None:
-    assert not app.exception
-    assert "Something went wrong in Lookback itself" not in said(app)
-
-
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("page", [None, "attention", "data"])
 def test_an_empty_store_says_what_is_missing_and_how_to_mend_it(page: str | None) -> None:
-    app = open_workbench(page)
+    app = open_page(page)
     assert_no_fault(app)
     assert "No bars in the store yet" in said(app)
     assert "python -m core ingest --bundled" in said(app)
@@ -63,7 +42,7 @@ def test_an_empty_store_says_what_is_missing_and_how_to_mend_it(page: str | None
 @pytest.mark.parametrize("page", [None, "attention"])
 def test_bars_without_a_model_say_how_to_train_one(home: Path, stored_bars: Path, page: str | None) -> None:
     shutil.copytree(stored_bars, home)
-    app = open_workbench(page)
+    app = open_page(page)
     assert_no_fault(app)
     assert "python -m core train" in said(app)
     assert app.selectbox(key="strip_instrument").options == ["FB", "IBM"]
@@ -71,7 +50,7 @@ def test_bars_without_a_model_say_how_to_train_one(home: Path, stored_bars: Path
 
 def test_the_data_page_needs_no_model(home: Path, stored_bars: Path) -> None:
     shutil.copytree(stored_bars, home)
-    app = open_workbench("data")
+    app = open_page("data")
     assert_no_fault(app)
     assert "2 series stored" in said(app)
 
@@ -89,7 +68,7 @@ def test_a_link_to_what_is_not_there_says_so_and_leads_back(
     home: Path, stored_bars: Path, params: dict[str, str], sentence: str
 ) -> None:
     shutil.copytree(stored_bars, home)
-    app = open_workbench(**params)
+    app = open_page(None, **params)
     assert_no_fault(app)
     assert sentence in said(app)
     way_back = next(button for button in app.button if button.label == "Back to the latest bar")
@@ -101,7 +80,7 @@ def test_a_link_to_what_is_not_there_says_so_and_leads_back(
 
 def test_stepping_moves_the_bar_and_the_link(home: Path, stored_bars: Path) -> None:
     shutil.copytree(stored_bars, home)
-    app = open_workbench(instrument="IBM", timeframe="1d", bar="2012-06-29")
+    app = open_page(None, instrument="IBM", timeframe="1d", bar="2012-06-29")
     app.button(key="step_back").click().run()
     assert app.query_params["bar"] == "2012-06-28"
     app.button(key="step_forward").click().run()
@@ -113,7 +92,7 @@ def test_stepping_moves_the_bar_and_the_link(home: Path, stored_bars: Path) -> N
 
 def test_an_instrument_without_the_chosen_bar_shows_its_latest(home: Path, stored_bars: Path) -> None:
     shutil.copytree(stored_bars, home)
-    app = open_workbench(instrument="IBM", timeframe="1d", bar="2005-03-01")
+    app = open_page(None, instrument="IBM", timeframe="1d", bar="2005-03-01")
     app.selectbox(key="strip_instrument").select("FB").run()
     assert app.query_params["instrument"] == "FB"
     assert "bar" not in app.query_params

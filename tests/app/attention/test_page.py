@@ -10,24 +10,14 @@ from streamlit.testing.v1 import AppTest
 from core.bundle import load_bundle
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.app.attention.test_attention_routing import evidence
+from tests.app.workbench import assert_no_fault, open_page, said
 from tests.conftest import small_config, untrained_bundle
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def open_attention(**params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    for name, value in {"instrument": "AAA", "timeframe": "1d", **params}.items():
-        app.query_params[name] = value
-    app.run()
-    app.switch_page("../pages/attention.py").run()
-    assert not app.exception
-    assert "Something went wrong" not in said(app)
+    app = open_page("attention", **{"instrument": "AAA", "timeframe": "1d", **params})
+    assert_no_fault(app)
     return app
-
-
-def said(app: AppTest) -> str:
-    return " ".join(str(e.value) for kind in ("markdown", "caption", "text") for e in app.get(kind))
 
 
 @pytest.mark.usefixtures("home")
@@ -62,7 +52,7 @@ def test_the_task_is_chosen_on_the_page_and_kept_in_the_link() -> None:
     assert choice.value == "direction"
     choice.set_value("regime").run()
     assert app.query_params["task"] == "regime"
-    assert "Something went wrong" not in said(app)
+    assert_no_fault(app)
 
 
 @pytest.mark.usefixtures("home")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,9 @@ from core.explain.evidence import store as evidence_store
 from core.explain.evidence.store import evidence_folder, write_evidence
 from core.explain.methods.registry import METHODS
 from tests.app.attribution.test_words import PLANTED, generator
+from tests.app.workbench import assert_accepted, open_page, said, wait_for
 
-ROOT = Path(__file__).resolve().parents[3]
+open_attribution = partial(open_page, "attribution", instrument="AAA", timeframe="1d")
 QUICK = {"method": "gradient_times_input"}
 
 
@@ -24,43 +25,15 @@ def home(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def open_page(**params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    for name, value in {"instrument": "AAA", "timeframe": "1d", **params}.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page("../pages/attribution.py").run()
-
-
-def wait_for(app: AppTest, words: str, seconds: float = 60) -> str:
-    """Run again, as the browser does, until the work is done."""
-    end = time.monotonic() + seconds
-    while words not in said(app) and time.monotonic() < end:
-        app.run()
-    return said(app)
-
-
-def said(app: AppTest) -> str:
-    return " ".join(
-        str(element.value) for kind in ("markdown", "text", "caption", "code") for element in app.get(kind)
-    )
-
-
-def assert_no_fault(app: AppTest) -> None:
-    assert not app.exception
-    assert "Something went wrong" not in said(app)
-    assert "This cannot be used as it is" not in said(app)
-
-
 def chosen(app: AppTest, name: str) -> str:
     return app.selectbox(key=f"attribution_{name}").value
 
 
 @pytest.mark.usefixtures("home")
 def test_the_page_explains_checks_and_says_what_was_not_measured() -> None:
-    app = open_page(**QUICK)
+    app = open_attribution(**QUICK)
     text = wait_for(app, "Without the 7 bars")
-    assert_no_fault(app)
+    assert_accepted(app)
     assert "Blue cells pushed the model towards" in text
     assert "The strongest causes" in text
     assert "without it P(" in text
@@ -72,7 +45,7 @@ def test_the_page_explains_checks_and_says_what_was_not_measured() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_methods_that_are_wrong_on_this_model_are_not_offered() -> None:
-    app = open_page(**QUICK)
+    app = open_attribution(**QUICK)
     offered = app.selectbox(key="attribution_method").options
     assert offered == [method.title for method in METHODS.values()]
     assert not [name for name in offered if "deep" in name.lower() and "lift" in name.lower()]
@@ -81,7 +54,7 @@ def test_methods_that_are_wrong_on_this_model_are_not_offered() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_class_and_method_follow_the_link_and_change_it() -> None:
-    app = open_page(task="regime", target="Volatile", baseline="training_median", **QUICK)
+    app = open_attribution(task="regime", target="Volatile", baseline="training_median", **QUICK)
     text = wait_for(app, "Without the 7 bars")
     assert "towards Volatile" in text
     assert [chosen(app, name) for name in ("task", "target", "baseline")] == [
@@ -92,26 +65,26 @@ def test_class_and_method_follow_the_link_and_change_it() -> None:
     assert "towards Ranging" in wait_for(app, "towards Ranging")
     app.selectbox(key="attribution_task").select("direction").run()
     assert "target" not in app.query_params
-    assert_no_fault(app)
+    assert_accepted(app)
 
 
 @pytest.mark.usefixtures("home")
 def test_the_second_time_the_answer_is_there_at_once(home: Path) -> None:
-    app = open_page(**QUICK)
+    app = open_attribution(**QUICK)
     wait_for(app, "Without the 7 bars")
     kept = {path: path.stat().st_size for path in (home / "explanations").glob("*.npz")}
     assert len(kept) == 2
     import streamlit as st
 
     st.cache_resource.clear()
-    again = open_page(**QUICK)
-    assert "Without the 7 bars" in wait_for(again, "Without the 7 bars", 5)
+    again = open_attribution(**QUICK)
+    assert "Without the 7 bars" in wait_for(again, "Without the 7 bars", seconds=5)
     assert {path: path.stat().st_size for path in (home / "explanations").glob("*.npz")} == kept
 
 
 @pytest.mark.usefixtures("home")
 def test_a_link_to_a_method_that_does_not_exist_says_which_do() -> None:
-    app = open_page(method="deep_lift")
+    app = open_attribution(method="deep_lift")
     assert "a method out of ig," in said(app)
     assert "got 'deep_lift'" in said(app)
     assert not app.exception
@@ -125,21 +98,17 @@ def test_the_default_method_is_the_one_that_finds_planted_causes_best(home: Path
         "generators": {"rare_bars": generator(0.8, gradient_times_input=best)},
     }
     write_evidence(evidence_folder(home, walk_bundle), walk_bundle, "planted", table)
-    app = open_page()
+    app = open_attribution()
     assert chosen(app, "method") == "gradient_times_input"
     assert chosen(app, "baseline") == "training_median"
     text = wait_for(app, "On 1 planted market")
     assert "AUPRC .90 ± .03; guessing scores .02" in text
-    assert_no_fault(app)
+    assert_accepted(app)
     assert set(PLANTED) < set(table)
 
 
 @pytest.mark.usefixtures("home")
 def test_global_importance_says_how_to_measure_it() -> None:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    app.session_state["attribution_tab"] = "Over many bars"
-    app.query_params["instrument"], app.query_params["timeframe"] = "AAA", "1d"
-    app.run()
-    app.switch_page("../pages/attribution.py").run()
+    app = open_attribution(state={"attribution_tab": "Over many bars"})
     assert "python -m core evidence --parts importance" in said(app)
-    assert_no_fault(app)
+    assert_accepted(app)

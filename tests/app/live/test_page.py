@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.data.store import BarStore
+from tests.app.workbench import assert_no_fault, open_page, said
 from tests.core.review import synthetic_review
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def open_live(**params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    for name, value in {"instrument": "AAA", "timeframe": "1d", **params}.items():
-        app.query_params[name] = value
-    return app.run()
-
-
-def said(app: AppTest) -> str:
-    bodies = [element.proto.body for element in app.get("html")]
-    return " ".join([*bodies, *(str(e.value) for kind in ("markdown", "caption") for e in app.get(kind))])
+open_live = partial(open_page, None, instrument="AAA", timeframe="1d")
 
 
 @pytest.mark.usefixtures("home")
 def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
     app = open_live()
+    assert_no_fault(app)
     text = said(app)
-    assert not app.exception
-    assert "Something went wrong" not in text
     assert text.count("sure: <b>") == 3
     assert "no record yet: run python -m core walk-forward" in text
     assert "Why: the last 20 bars carry" in text
@@ -40,8 +28,9 @@ def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
 
 def test_a_walk_forward_of_the_same_name_becomes_the_record(home: Path) -> None:
     synthetic_review.write_synthetic(home / "walk_forward" / "small", bars=400)
-    text = said(open_live())
-    assert "Something went wrong" not in text
+    app = open_live()
+    assert_no_fault(app)
+    text = said(app)
     assert "times it was this sure" in text or "never this sure in the walk-forward" in text
     assert "no record yet" not in text
 

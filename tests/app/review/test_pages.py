@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import core.bundle
 from core.experiments.walk_forward.results import fold_path
+from tests.app.workbench import assert_no_fault, open_page, said
 from tests.core.review.synthetic_review import write_synthetic
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -25,26 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def open_review(page: str, **params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
-    app.run()
-    for name, value in params.items():
-        app.query_params[name] = value
-    return app.switch_page(f"../pages/{page}.py").run()
-
-
-def said(app: AppTest) -> str:
-    return " ".join(str(e.value) for kind in ("markdown", "caption", "info") for e in app.get(kind))
-
-
-def assert_no_fault(app: AppTest) -> None:
-    assert not app.exception
-    assert "Something went wrong in Lookback itself" not in said(app)
-
-
 @pytest.mark.usefixtures("home")
 def test_a_link_brings_filters_source_line_level_and_period() -> None:
-    app = open_review(
+    app = open_page(
         "calibration",
         review_instrument="BBB",
         review_regime="Ranging",
@@ -67,7 +48,7 @@ def test_a_link_brings_filters_source_line_level_and_period() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_choices_are_written_to_the_link_and_defaults_left_out() -> None:
-    app = open_review("calibration")
+    app = open_page("calibration")
     assert not [name for name in app.query_params if name.startswith("review_")]
     app.selectbox(key="review_instrument").select("AAA").run()
     app.slider(key="review_line").set_value(61).run()
@@ -81,7 +62,7 @@ def test_choices_are_written_to_the_link_and_defaults_left_out() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_link_to_what_is_not_there_is_said_and_shows_everything() -> None:
-    app = open_review("calibration", review_instrument="nowhere", review_line="999", review_source="tarot")
+    app = open_page("calibration", review_instrument="nowhere", review_line="999", review_source="tarot")
     assert_no_fault(app)
     assert "review_source, review_line cannot be read" in said(app)
     assert app.selectbox(key="review_instrument").value == "all"
@@ -90,14 +71,14 @@ def test_a_link_to_what_is_not_there_is_said_and_shows_everything() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_filters_that_leave_nothing_say_so() -> None:
-    app = open_review("selective", review_from="2015-01-01", review_to="2015-01-05")
+    app = open_page("selective", review_from="2015-01-01", review_to="2015-01-05")
     assert_no_fault(app)
     assert "fewer than 30 say nothing" in said(app)
 
 
 @pytest.mark.usefixtures("home")
 def test_performance_scores_the_filtered_rows() -> None:
-    app = open_review("performance", review_instrument="BBB")
+    app = open_page("performance", review_instrument="BBB")
     assert_no_fault(app)
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in app.get("plotly_chart")]
     assert "All folds, 400 predictions, 95% whiskers" in titles
@@ -109,6 +90,6 @@ def test_results_of_an_older_version_say_what_they_lack(home: Path) -> None:
         record = json.loads(fold_path(folder, k).read_text())
         del record["mixes"]
         fold_path(folder, k).write_text(json.dumps(record))
-    app = open_review("selective")
+    app = open_page("selective")
     assert_no_fault(app)
     assert "run it again to see what each adds to the learned mix" in said(app)

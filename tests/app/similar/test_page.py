@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.similar import cached as similar_cached
 from core.data.store import BarStore
 from core.explain.evidence.store import evidence_folder, evidence_path
 from core.explain.similar.index import build_index, save_index
 from core.predictor import Predictor
+from tests.app.workbench import assert_no_fault, open_page, said, wait_for
 
-ROOT = Path(__file__).resolve().parents[3]
 STEP = 10
+open_similar = partial(open_page, "similar", instrument="AAA", timeframe="1d", bar="2009-06-01")
 NEAREST = re.compile(r"Of the \*\*(\d+)\*\* nearest moments")
 
 
@@ -36,22 +35,6 @@ def indexed(home: Path, walk_bundle) -> Path:
     return save_index(build_index(Predictor(walk_bundle, BarStore(home)), step=STEP), path, walk_bundle)
 
 
-def open_similar(**params: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=90)
-    for name, value in {"instrument": "AAA", "timeframe": "1d", "bar": "2009-06-01", **params}.items():
-        app.query_params[name] = value
-    return app.run().switch_page("../pages/similar.py").run()
-
-
-def said(app: AppTest) -> str:
-    return " ".join(str(e.value) for kind in ("markdown", "caption", "text") for e in app.get(kind))
-
-
-def assert_no_fault(app: AppTest) -> None:
-    assert not app.exception
-    assert "Something went wrong" not in said(app)
-
-
 @pytest.mark.usefixtures("home")
 def test_without_an_index_the_page_says_so_and_builds_one(walk_bundle) -> None:
     app = open_similar()
@@ -59,12 +42,9 @@ def test_without_an_index_the_page_says_so_and_builds_one(walk_bundle) -> None:
     assert "has not been built yet" in said(app)
     assert "python -m core evidence --parts moments" in said(app)
     app.button(key="build_moments").click().run()
-    end = time.monotonic() + 60
-    while "nearest moments" not in said(app) and time.monotonic() < end:
-        time.sleep(0.5)
-        app.run()
+    text = wait_for(app, "nearest moments")
     assert_no_fault(app)
-    assert NEAREST.search(said(app))
+    assert NEAREST.search(text)
 
 
 @pytest.mark.usefixtures("indexed")

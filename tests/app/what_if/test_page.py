@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.what_if.drafts import DRAFTS, Draft
+from tests.app.workbench import assert_accepted, open_page, said, wait_for
 
-ROOT = Path(__file__).resolve().parents[3]
 BAR = "2009-06-01"
 PLACE = ("AAA", "1d", BAR)
 
@@ -19,41 +16,17 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 def open_what_if(mode: str = "Edit bars", **state: object) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=90)
-    for name, value in {"instrument": "AAA", "timeframe": "1d", "bar": BAR}.items():
-        app.query_params[name] = value
-    app.run()
-    app.session_state["what_if_mode"] = mode
-    for name, value in state.items():
-        app.session_state[name] = value
-    return app.switch_page("../pages/what_if.py").run()
-
-
-def said(app: AppTest) -> str:
-    return " ".join(str(e.value) for kind in ("markdown", "caption", "text", "info") for e in app.get(kind))
+    state = {"what_if_mode": mode, **state}
+    return open_page("what_if", state, instrument="AAA", timeframe="1d", bar=BAR)
 
 
 def draft(app: AppTest) -> Draft:
     return app.session_state[DRAFTS][PLACE]
 
 
-def assert_sound(app: AppTest) -> None:
-    assert not app.exception
-    assert "Something went wrong" not in said(app)
-    assert "This cannot be used as it is" not in said(app)
-
-
-def wait_for(app: AppTest, text: str) -> None:
-    end = time.monotonic() + 60
-    while text not in said(app) and time.monotonic() < end:
-        time.sleep(0.5)
-        app.run()
-    assert text in said(app)
-
-
 def test_before_any_edit_the_page_says_what_the_model_says() -> None:
     app = open_what_if()
-    assert_sound(app)
+    assert_accepted(app)
     assert "Nothing is changed yet" in said(app)
     assert not any(button.key == "explain_change" for button in app.button)
 
@@ -61,7 +34,7 @@ def test_before_any_edit_the_page_says_what_the_model_says() -> None:
 def test_a_quick_action_edits_the_last_bar_and_undo_takes_it_back(walks) -> None:
     app = open_what_if()
     app.button(key="close_lower").click().run()
-    assert_sound(app)
+    assert_accepted(app)
     bars = walks["AAA", "1d"]
     close = float(bars.loc[bars["ts"].dt.strftime("%Y-%m-%d") == BAR, "close"].iloc[0])
     edited = {(name, column): value for name, column, value in draft(app).cells}
@@ -72,7 +45,7 @@ def test_a_quick_action_edits_the_last_bar_and_undo_takes_it_back(walks) -> None
     assert "Nothing is changed yet" not in said(app)
     app.button(key="volume_triple").click().run()
     assert {column for _, column, _ in draft(app).cells} >= {"close", "volume"}
-    assert_sound(app)
+    assert_accepted(app)
     app.button(key="what_if_undo").click().run()
     assert draft(app).cells == ()
     assert "Nothing is changed yet" in said(app)
@@ -100,10 +73,10 @@ def test_an_emptied_price_is_refused_in_a_sentence() -> None:
 
 def test_a_changed_feature_is_listed_in_its_own_unit_scored_and_removed() -> None:
     app = open_what_if("Edit features", what_if_feature="rsi_14")
-    assert_sound(app)
+    assert_accepted(app)
     assert "may correspond to no possible bars" in said(app)
     app.button(key="what_if_add").click().run()
-    assert_sound(app)
+    assert_accepted(app)
     assert draft(app).changes[0][:2] == ("rsi_14", 5)
     assert "RSI, 14 bars = " in said(app)
     app.button(key="what_if_remove_0").click().run()
@@ -119,20 +92,16 @@ def test_a_locked_feature_is_refused_and_the_change_is_kept() -> None:
     assert "Expected a feature that is not locked, got 'rsi_14'; unlock it first." in said(app)
     assert draft(app).changes == changes
     app.multiselect(key="what_if_locked").set_value([]).run()
-    assert_sound(app)
+    assert_accepted(app)
     assert "Nothing is changed yet" not in said(app)
 
 
 def test_the_search_says_what_flips_the_call_or_that_it_found_nothing() -> None:
     app = open_what_if("Smallest change that flips the call")
-    assert_sound(app)
+    assert_accepted(app)
     app.button(key="flip_search").click().run()
-    end = time.monotonic() + 60
-    while not any(text in said(app) for text in ("The call flips", "is no proof")) and time.monotonic() < end:
-        time.sleep(0.5)
-        app.run()
-    assert_sound(app)
-    text = said(app)
+    text = wait_for(app, "The call flips", "is no proof")
+    assert_accepted(app)
     assert ("The call flips" in text) != ("is no proof" in text)
     assert ("the call flips**" in text) == ("The call flips" in text)
     assert draft(app).search is not None
@@ -145,5 +114,5 @@ def test_the_change_is_explained_on_demand() -> None:
     assert "moved the log-odds" not in said(app)
     app.button(key="explain_change").click().run()
     wait_for(app, "The edit moved the log-odds of")
-    assert_sound(app)
+    assert_accepted(app)
     assert "features nobody edited have 0 there" in said(app)

@@ -1,4 +1,4 @@
-"""Candles with what a bar attended, by layer, through all layers, and for the class called."""
+"""Candles with what a bar attended, what attention was measured to agree with, and the table of heads."""
 
 from __future__ import annotations
 

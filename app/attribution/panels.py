@@ -1,4 +1,4 @@
-"""Whether to believe an attribution: its sum, its check, and what its method finds on known causes."""
+"""Whether to believe an attribution: its sum, its check, known causes, and how deep each bar counts."""
 
 from __future__ import annotations
 

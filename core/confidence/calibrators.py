@@ -1,4 +1,4 @@
-"""Platt scaling: a raw confidence turned into P(correct) by a logistic curve."""
+"""Calibrators: P(correct) by Platt, isotonic or a learned mix of the sources; temperature for the logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What if: bars or features edited, and the model's input made anew from them.
+"""What if: bars or features edited, the model's input made anew from them, and what moved the call.
 
 Shapes: T bars, N features.
 """

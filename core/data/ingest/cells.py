@@ -1,4 +1,4 @@
-"""Bar times as files write them: recognised from a sample, then read as UTC."""
+"""Cells as files write them: times recognised from a sample and read as UTC, and numbers."""
 
 from __future__ import annotations
 

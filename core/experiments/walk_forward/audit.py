@@ -1,4 +1,4 @@
-"""Which bars every fitted object of a fold saw."""
+"""Which bars every fitted object of a fold saw, and which features may know the future."""
 
 from __future__ import annotations
 

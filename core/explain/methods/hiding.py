@@ -1,4 +1,4 @@
-"""Attribution by hiding: what the margin loses when cells are replaced by the baseline (Captum)."""
+"""Attribution by hiding: what the margin loses without some cells (Captum), and saliency rescaled by it."""
 
 from __future__ import annotations
 

@@ -55,3 +55,15 @@ def test_broken_yaml_is_refused_with_the_place(tmp_path):
     path.write_text("- 1\n")
     with pytest.raises(ConfigError, match="list"):
         load_config(path)
+
+
+def test_the_file_spells_out_every_default():
+    assert load_config() == Config()
+    written = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
+    assert written == Config().model_dump(mode="json")
+
+
+def test_every_value_has_a_comment():
+    for line in DEFAULT_PATH.read_text(encoding="utf-8").splitlines():
+        if line.startswith("  ") and not line.lstrip().startswith("-"):
+            assert "  # " in line, line

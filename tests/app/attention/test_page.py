@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.bundle import load_bundle
 from core.explain.evidence.store import evidence_folder, write_evidence
-from tests.app.attention.test_attention_routing import evidence
+from tests.app.words.test_predictions import evidence
 from tests.app.workbench import assert_no_fault, open_page, said
 from tests.conftest import small_config, untrained_bundle
 

@@ -1,4 +1,4 @@
-"""The head table's rows: what they sort by is what they say."""
+"""The head table's rows say what they sort by; the table of what attention agrees with has every view."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import io
 import numpy as np
 import pytest
 
-from app.attention.panels import COLUMNS, head_rows, heads_csv
+from app.attention.panels import COLUMNS, VIEWS, head_rows, heads_csv, routing_table
 from app.components.head_table import table_data
 from core.explain.attention import summarise_heads
+from core.explain.evidence import routing
 from core.prediction import AttentionWindow
+from tests.app.words.test_predictions import evidence
 
 T = 60
 WINDOWS = (4, None)
@@ -79,3 +81,12 @@ def test_what_is_sent_is_plain() -> None:
     sent = table_data(COLUMNS, rows())
     assert [column["name"] for column in sent["columns"]] == [column.name for column in COLUMNS]
     assert sent["rows"][2]["cells"][2] == {"text": "global", "value": "global", "share": None}
+
+
+def test_every_view_measured_has_a_name_a_person_would_use_and_a_row() -> None:
+    assert set(VIEWS) == set(routing.VIEWS)
+    table = routing_table(evidence(), "direction")
+    assert list(table["bars ranked by"]) == [VIEWS[view] for view in routing.VIEWS]
+    beyond = dict(zip(table["bars ranked by"], table["beyond age and unusualness [95%]"], strict=True))
+    assert beyond[VIEWS["recency"]] == ""
+    assert beyond[VIEWS["attention_mean"]] == ".12 [.07, .17]"

@@ -1,10 +1,9 @@
-"""What the page says of attention's agreement with removing bars."""
+"""What is said of attention's agreement with removing bars."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.attention.panels import VIEWS, routing_table
 from app.words.numbers import correlation
 from app.words.predictions import routing_sentence
 from core.explain.evidence import routing
@@ -47,12 +46,3 @@ def test_where_the_trivial_explains_it_all_the_sentence_says_so() -> None:
 )
 def test_correlations_are_written_to_two_decimals_with_a_true_minus(value: float, text: str) -> None:
     assert correlation({"mean": value, "low": value, "high": value}) == f"{text} [{text}, {text}]"
-
-
-def test_every_view_measured_has_a_name_a_person_would_use_and_a_row() -> None:
-    assert set(VIEWS) == set(routing.VIEWS)
-    table = routing_table(evidence(), "direction")
-    assert list(table["bars ranked by"]) == [VIEWS[view] for view in routing.VIEWS]
-    beyond = dict(zip(table["bars ranked by"], table["beyond age and unusualness [95%]"], strict=True))
-    assert beyond[VIEWS["recency"]] == ""
-    assert beyond[VIEWS["attention_mean"]] == ".12 [.07, .17]"

@@ -14,7 +14,7 @@ from core.explain.evidence import run as evidence_run
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.core.command_line import refuse, run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EXPLAIN = ["explain", "--instrument", "AAA", "--timeframe", "1d", "--at", "2009-06-06", "--model", "small"]
 QUICK = ["--method", "gradient_times_input"]
 

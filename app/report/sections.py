@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from html import escape
 
 from app.attribution.words import (
     BASELINE_TITLES,
@@ -22,7 +21,7 @@ from app.figures.faithfulness import faithfulness_figure
 from app.figures.similar import multiple_svg, paths_figure
 from app.figures.theme import class_sign, time_labels
 from app.live.panels import task_panel
-from app.report.html import chart, inline, listing, paragraph, rows, section, warning
+from app.report.html import chart, fill
 from app.report.material import Material
 from app.similar.words import HOW, INTERVAL, doubts, moment_title, right_sentence, went_sentence
 from app.words.predictions import (
@@ -51,58 +50,47 @@ def name_of(material: Material) -> str:
 def draw_head(material: Material) -> str:
     """What this is about, in one look: the moment, the model, the doubts, the way back."""
     prediction = material.explanation.moment.prediction
-    parts = [
-        f"<h1>{escape(name_of(material))}</h1>",
-        paragraph(
-            f"Closed {moment_text(prediction.known_at, 'UTC')} · model **{prediction.model_name}**, version "
-            f"{prediction.model_version} · report made {moment_text(material.made, 'UTC')} by Lookback "
-            f"{__version__}",
-            small=True,
-        ),
-        _link(material.link),
-    ]
+    warnings = []
     if prediction.out_of_distribution:
-        parts.append(warning(unlike_training(prediction.distance)))
+        warnings.append(unlike_training(prediction.distance))
     if not prediction.known_instrument:
-        parts.append(warning(unknown_instrument(prediction.instrument)))
-    return "<header>" + "".join(parts) + "".join(map(warning, material.troubles)) + "</header>"
-
-
-def _link(link: str) -> str:
-    if link.startswith(("http://", "https://")):
-        return (
-            f'<p class="lb-small">The same in the workbench: <a href="{escape(link)}">{escape(link)}</a></p>'
-        )
-    return paragraph(f"The same in the workbench: put `{link}` behind its address.", small=True)
+        warnings.append(unknown_instrument(prediction.instrument))
+    return fill(
+        "head",
+        name=name_of(material),
+        made=f"Closed {moment_text(prediction.known_at, 'UTC')} · model **{prediction.model_name}**, version "
+        f"{prediction.model_version} · report made {moment_text(material.made, 'UTC')} by Lookback "
+        f"{__version__}",
+        link=material.link,
+        warnings=[*warnings, *material.troubles],
+    )
 
 
 def draw_prediction(material: Material) -> str:
     """All tasks with their probabilities, the final confidence, its sources and its record."""
     prediction = material.explanation.moment.prediction
     panels = [task_panel(task, material.records.get(name)) for name, task in prediction.tasks.items()]
-    return section("What the model says", f'<div class="lb-panels">{"".join(panels)}</div>')
+    return fill("prediction", panels=panels)
 
 
 def draw_candles(material: Material) -> str:
     """The window's candles with volume."""
     about = f"Candles and volume of the {len(material.prices)} bars the model saw"
     figure = candles_figure(material.prices, title=about, height=460)
-    return section("What it saw", chart(figure, "candles", about))
+    return fill("candles", figure=chart(figure, "candles", about))
 
 
 def draw_causes(material: Material) -> str:
     """The strongest causes in words, and what is left without the strongest bars."""
     explanation = material.explanation
     attribution, check = explanation.attribution, explanation.check
-    said = [cause_sentence(cause, _labels(material), attribution) for cause in check.causes]
-    return section(
-        f"Why {attribution.target}, in words",
-        paragraph(
-            f"The strongest causes of {title_of(attribution.task).lower()} **{attribution.target}** by "
-            f"{METHODS[attribution.method].title}, strongest first:"
-        ),
-        listing(said, ordered=True),
-        paragraph(removal_sentence(check.removal)),
+    return fill(
+        "causes",
+        target=attribution.target,
+        opening=f"The strongest causes of {title_of(attribution.task).lower()} **{attribution.target}** by "
+        f"{METHODS[attribution.method].title}, strongest first:",
+        causes=[cause_sentence(cause, _labels(material), attribution) for cause in check.causes],
+        removal=removal_sentence(check.removal),
     )
 
 
@@ -119,14 +107,13 @@ def draw_attribution(material: Material) -> str:
         market=explanation.moment.market_values(),
         marks=[(cells.features, cells.first, cells.last) for cells in strongest_cells(attribution)],
     )
-    return section(
-        "Which bars and features",
-        paragraph(legend_sentence(attribution.method, attribution.target, dark=False)),
-        chart(figure, "attribution", f"Attribution to bars and features for {attribution.target}"),
-        paragraph(f"**{method.title}.** {method.explanation} *{method.paper}.*"),
-        paragraph(
-            f"**Compared with {BASELINE_TITLES[attribution.baseline]}.** {BASELINES[attribution.baseline]}"
-        ),
+    return fill(
+        "attribution",
+        legend=legend_sentence(attribution.method, attribution.target, dark=False),
+        figure=chart(figure, "attribution", f"Attribution to bars and features for {attribution.target}"),
+        method=f"**{method.title}.** {method.explanation} *{method.paper}.*",
+        baseline=f"**Compared with {BASELINE_TITLES[attribution.baseline]}.** "
+        f"{BASELINES[attribution.baseline]}",
     )
 
 
@@ -143,16 +130,10 @@ def draw_trust(material: Material) -> str:
     )
     title = "Does it matter to the model what the map says matters?"
     figure = faithfulness_figure(check.faithfulness, target=attribution.target, title=title)
-    return section(
-        "How far to trust this explanation",
-        listing([f"**{question} {verdict}.** {said}" for question, (verdict, said) in questions]),
-        chart(figure, "faithfulness", title),
-        paragraph(
-            "P is the model's own probability, before the calibration that the panels above include. "
-            "Deletion and insertion after Petsiuk, Das and Saenko 2018; planted markets after Ismail et al. "
-            "2020.",
-            small=True,
-        ),
+    return fill(
+        "trust",
+        answers=[f"**{question} {verdict}.** {said}" for question, (verdict, said) in questions],
+        figure=chart(figure, "faithfulness", title),
     )
 
 
@@ -163,27 +144,27 @@ def draw_attention(material: Material) -> str:
         material.prices, material.attention, moment.bundle.config.model.windows,
         title="What the last bar attends, layer by layer, mean over heads",
     )  # fmt: skip
-    return section(
-        "Where the model looks",
-        paragraph(why_sentence(material.attention.mean(0), moment.prediction.distance)),
-        chart(figure, "attention", "Attention of the last bar by layer"),
-        paragraph(routing_sentence(material.routing, material.explanation.question.task)),
+    return fill(
+        "attention",
+        why=why_sentence(material.attention.mean(0), moment.prediction.distance),
+        figure=chart(figure, "attention", "Attention of the last bar by layer"),
+        routing=routing_sentence(material.routing, material.explanation.question.task),
     )
 
 
 def draw_similar(material: Material) -> str:
     """Nearest earlier moments, what came of them, and chance."""
-    title, similar = "Similar moments", material.similar
+    similar = material.similar
     if similar is None:
-        return section(
-            title,
-            paragraph(
-                "No index of the moments this model has looked at: build it with "
-                "`python -m core evidence --parts moments`."
-            ),
+        return fill(
+            "nothing_similar",
+            reason="No index of the moments this model has looked at: build it with "
+            "`python -m core evidence --parts moments`.",
         )
     if not similar.moments:
-        return section(title, paragraph("No earlier moment had an outcome that was known at this close."))
+        return fill(
+            "nothing_similar", reason="No earlier moment had an outcome that was known at this close."
+        )
     question = material.explanation.question
     classes = material.explanation.moment.task(question.task).classes
     titles = [moment_title(one.moment) for one in similar.moments]
@@ -191,24 +172,17 @@ def draw_similar(material: Material) -> str:
         [one.glimpse.after for one in similar.moments],
         [classes[one.moment.outcome] for one in similar.moments], titles, dark=False,
     )  # fmt: skip
-    cards = "".join(
-        f'<div class="lb-card"><b>{place}. {escape(name)}</b><br>similarity {one.moment.similarity:.3f}'
-        f'<div role="img" aria-label="Candles around {escape(name)}">{multiple_svg(one.glimpse)}</div>'
-        f'<div class="lb-small">{"<br>".join(map(inline, one.outcomes))}</div></div>'
-        for place, (name, one) in enumerate(zip(titles, similar.moments, strict=True), 1)
-    )
-    return section(
-        title,
-        paragraph(went_sentence(similar.found, classes.index(question.target), classes)),
-        paragraph(right_sentence(similar.found)),
-        "".join(paragraph(said, small=True) for said in doubts(similar.found, similar.trained)),
-        chart(figure, "similar", "Close after each similar moment"),
-        f'<div class="lb-moments">{cards}</div>',
-        paragraph(
-            f"{HOW} Each picture shows {BEFORE} bars before the moment and, in grey, up to {AFTER} after it, "
-            f"percent of its close. {INTERVAL}",
-            small=True,
-        ),
+    return fill(
+        "similar",
+        went=went_sentence(similar.found, classes.index(question.target), classes),
+        right=right_sentence(similar.found),
+        doubts=doubts(similar.found, similar.trained),
+        figure=chart(figure, "similar", "Close after each similar moment"),
+        cards=[
+            (name, one, multiple_svg(one.glimpse)) for name, one in zip(titles, similar.moments, strict=True)
+        ],
+        how=f"{HOW} Each picture shows {BEFORE} bars before the moment and, in grey, up to {AFTER} after it, "
+        f"percent of its close. {INTERVAL}",
     )
 
 
@@ -238,7 +212,7 @@ def draw_origin(material: Material) -> str:
         ("Code", f"Lookback {__version__}; the model was trained by {bundle.code_version}"),
         ("Again", _command(material)),
     ]
-    return section("What made this report", rows(facts))
+    return fill("origin", facts=facts)
 
 
 def _command(material: Material) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from app.report.command import build_body, build_report, main, report_name
-from app.report.html import inline, rows
+from app.report.html import fill, inline
 from app.report.material import gather_material, permalink
 from app.shell.selection import Selection, parse_params
 from core.bundle import save_bundle
@@ -210,7 +210,7 @@ def test_markdown_of_the_pages_becomes_html_and_nothing_else_does():
         == r"<b>cosine (of a)</b> 2 * 3 *a* \ <b>"
     )
     assert "<" not in inline(r"\<b>")
-    assert "<script>" not in rows([("<script>", "<script>")])
+    assert "<script>" not in fill("origin", facts=[("<script>", "<script>")])
 
 
 def test_a_file_name_has_no_surprises():

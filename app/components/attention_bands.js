@@ -197,7 +197,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let state = states.get(root)
   if (!state) states.set(root, (state = begin(root)))
   state.send = setTriggerValue
-  state.data = readPayload(data)
+  state.data = readMaps(data)
   state.theme = readTheme(parentElement.host ?? root, state.data)
   if (state.token !== state.data.token) {
     clearTimeout(state.timer)

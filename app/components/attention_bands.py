@@ -36,7 +36,8 @@ _mount = component(
     html=_HTML,
     css=(_FOLDER / "attention_bands.css").read_text(encoding="utf-8"),
     js="\n".join(
-        (_FOLDER / name).read_text(encoding="utf-8") for name in ("attention_canvas.js", "attention_bands.js")
+        (_FOLDER / name).read_text(encoding="utf-8")
+        for name in ("canvas.js", "attention_canvas.js", "attention_bands.js")
     ),
 )
 # Which bar looks, and what counted for the class, change without the maps; they travel apart from them.

@@ -3,46 +3,25 @@
 const LEFT = 148, RIGHT = 74, TOP = 20, CANDLES = 290, GAP = 10, BAND = 22, BETWEEN = 5, AXIS = 26
 const STRONGEST = 3
 
-// Payload: header length, JSON header, float32 tops (B, T), float32 prices (4, T), lower triangles as bytes.
-function readPayload(bytes) {
-  const buffer = bytes.slice().buffer
-  const length = new DataView(buffer).getUint32(0, true)
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)))
-  const T = header.size, B = header.bands.length
-  let at = 4 + length
-  const tops = new Float32Array(buffer, at, B * T)
-  at += 4 * B * T
-  const price = n => new Float32Array(buffer, at + 4 * n * T, T)
+// Body: float32 tops (B, T), float32 prices (4, T), lower triangles as bytes.
+function readMaps(bytes) {
+  const { header, body } = readPayload(bytes)
+  const buffer = body.slice().buffer, T = header.size, B = header.bands.length
+  const tops = new Float32Array(buffer, 0, B * T)
+  const price = n => new Float32Array(buffer, 4 * (B + n) * T, T)
   const prices = { open: price(0), high: price(1), low: price(2), close: price(3) }
-  return { ...header, tops, prices, codes: new Uint8Array(buffer, at + 16 * T) }
-}
-
-function channels(hex) {
-  const n = parseInt(hex.slice(1), 16)
-  return [(n >> 16) & 255, (n >> 8) & 255, n & 255]
-}
-
-function colorTable(stops) {
-  const rgb = stops.map(channels)
-  return Array.from({ length: 256 }, (_, code) => {
-    const place = (Math.max(code - 1, 0) / 254) * (rgb.length - 1)
-    const low = Math.min(Math.floor(place), rgb.length - 2)
-    const mix = i => Math.round(rgb[low][i] + (place - low) * (rgb[low + 1][i] - rgb[low][i]))
-    return `rgb(${mix(0)},${mix(1)},${mix(2)})`
-  })
+  return { ...header, tops, prices, codes: new Uint8Array(buffer, 4 * (B + 4) * T) }
 }
 
 function readTheme(host, data) {
   const style = getComputedStyle(host)
   const color = name => style.getPropertyValue(name).trim()
-  const back = color("--st-background-color")
-  const [r, g, b] = /^#[0-9a-fA-F]{6}/.test(back) ? channels(back) : [255, 255, 255]
-  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128
+  const back = color("--st-background-color"), dark = isDark(host)
   const chosen = dark ? data.dark : data.light
   return {
     dark, back, ink: color("--st-text-color"), border: color("--st-border-color"),
     font: color("--st-font") || "sans-serif", up: chosen.up, down: chosen.down,
-    table: colorTable(chosen.stops), glow: dark ? [150, 138, 255] : [106, 91, 208],
+    table: colorTable(chosen.stops).map(rgb => `rgb(${rgb})`), glow: dark ? [150, 138, 255] : [106, 91, 208],
   }
 }
 

@@ -1,37 +1,8 @@
 const followers = new WeakMap()
 
-// Payload: uint32 little-endian header length, JSON header, then one byte per cell (0 = masked).
-function readPayload(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const headerLength = view.getUint32(0, true)
-  const text = new TextDecoder().decode(bytes.subarray(4, 4 + headerLength))
-  return { header: JSON.parse(text), cells: bytes.subarray(4 + headerLength) }
-}
-
-function channels(hex) {
-  const n = parseInt(hex.slice(1), 16)
-  return [(n >> 16) & 255, (n >> 8) & 255, n & 255]
-}
-
-// Byte -> RGBA as one 32-bit word, stops evenly spaced over 1..255; masked cells stay transparent.
-function colorTable(stops) {
-  const table = new Uint32Array(256)
-  const rgb = stops.map(channels)
-  for (let code = 1; code < 256; code++) {
-    const place = ((code - 1) / 254) * (rgb.length - 1)
-    const low = Math.min(Math.floor(place), rgb.length - 2)
-    const part = place - low
-    const mix = i => Math.round(rgb[low][i] + part * (rgb[low + 1][i] - rgb[low][i]))
-    table[code] = (255 << 24) | (mix(2) << 16) | (mix(1) << 8) | mix(0)
-  }
-  return table
-}
-
-function isDark(host) {
-  const color = getComputedStyle(host).getPropertyValue("--st-background-color").trim()
-  if (!/^#[0-9a-fA-F]{6}/.test(color)) return false
-  const [r, g, b] = channels(color.slice(0, 7))
-  return 0.299 * r + 0.587 * g + 0.114 * b < 128
+// Byte -> RGBA as one 32-bit word; masked cells stay transparent.
+function wordTable(stops) {
+  return Uint32Array.from(colorTable(stops), ([r, g, b], code) => (code ? (255 << 24) | (b << 16) | (g << 8) | r : 0))
 }
 
 function paint(canvas, cells, size, table) {
@@ -107,7 +78,7 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   const grid = parentElement.querySelector(".grid")
   if (!grid || !data) return
-  const { header, cells } = readPayload(data)
+  const { header, body: cells } = readPayload(data)
   const onPick = (layer, head) => {
     mark(grid, layer, head)
     setTriggerValue("picked", { layer, head })
@@ -121,7 +92,7 @@ export default function (component) {
     button.onclick = () => onPick(Number(button.dataset.layer), Number(button.dataset.head))
   })
   grid.onkeydown = event => moveFocus(event, grid, header)
-  const table = colorTable(isDark(parentElement.host ?? parentElement) ? header.dark : header.light)
+  const table = wordTable(isDark(parentElement.host ?? parentElement) ? header.dark : header.light)
   const area = header.size * header.size
   grid.querySelectorAll("canvas").forEach((canvas, i) => {
     paint(canvas, cells.subarray(i * area, (i + 1) * area), header.size, table)

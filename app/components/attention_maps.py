@@ -22,7 +22,7 @@ _mount = component(
     "lookback_attention_maps",
     html=_HTML,
     css=(_FOLDER / "attention_maps.css").read_text(encoding="utf-8"),
-    js=(_FOLDER / "attention_maps.js").read_text(encoding="utf-8"),
+    js="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("canvas.js", "attention_maps.js")),
 )
 # The mark travels apart from the maps: they are megabytes, and a click must not send them again.
 _mark = component(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.components.copy_link import copy_link
 from app.report import download as report_download
 from app.shell import cached, controls
+from app.shell.choosers import choose_bar
 from app.shell.selection import bar_time, open_name
 from app.words.predictions import bar_text
 from core.bundle import ModelEntry
@@ -99,7 +98,10 @@ def _draw_stepper(at: controls.Moment, live_page: Any) -> None:
         ":material/chevron_left:", key="step_back", help="One bar back", on_click=_step, args=(-1,),
         disabled=at.position == 0,
     )  # fmt: skip
-    _draw_bar_picker(at)
+    choose_bar(
+        "Bar (opens, UTC)", at, at.bar, keys=("strip_date", "strip_time"), widths=(140, 190),
+        on_pick=_pick,
+    )  # fmt: skip
     st.button(
         ":material/chevron_right:", key="step_forward", help="One bar forward", on_click=_step, args=(1,),
         disabled=at.is_latest,
@@ -111,25 +113,6 @@ def _draw_stepper(at: controls.Moment, live_page: Any) -> None:
     st.button(
         "Replay", key="replay_start", icon=":material/play_arrow:", on_click=_start_replay, args=(live_page,),
         help=f"Play stored bars from here; from the newest bar it starts {REPLAY_START} bars earlier",
-    )  # fmt: skip
-
-
-def _draw_bar_picker(at: controls.Moment) -> None:
-    first, last, now = (_moment_of(at.opens[i]) for i in (0, -1, at.position))
-    if at.key.timeframe in ("1d", "1w"):
-        st.session_state["strip_date"] = now.date()
-        st.date_input(
-            "Bar (opens, UTC)", min_value=first.date(), max_value=last.date(), format="YYYY-MM-DD",
-            key="strip_date", on_change=_pick_date, width=140,
-        )  # fmt: skip
-        return
-    first, last, now = (moment.replace(tzinfo=None) for moment in (first, last, now))
-    step = min(int(duration(at.key.timeframe).total_seconds()), 3600)
-    st.session_state["strip_time"] = now
-    # Without a value it starts at this minute, above the last bar of a series that has ended, and raises.
-    st.datetime_input(
-        "Bar (opens, UTC)", value=now, min_value=first, max_value=last, format="YYYY-MM-DD", step=step,
-        key="strip_time", on_change=_pick_time, width=190,
     )  # fmt: skip
 
 
@@ -197,22 +180,9 @@ def _step(bars: int) -> None:
     controls.change(bar=open_name(at.opens[position]))
 
 
-def _pick_date() -> None:
-    picked: date | None = st.session_state["strip_date"]
-    if picked is not None:
-        _pick(np.datetime64(picked) + np.timedelta64(1439, "m"))
-
-
-def _pick_time() -> None:
-    picked: datetime | None = st.session_state["strip_time"]
-    if picked is not None:
-        _pick(np.datetime64(picked))
-
-
-def _pick(end: np.datetime64) -> None:
-    opens = controls.moment().opens
-    position = int(np.searchsorted(opens, end, "right")) - 1
-    controls.change(bar=open_name(opens[max(position, 0)]))
+def _pick(bar: str | None) -> None:
+    if bar is not None:
+        controls.change(bar=bar)
 
 
 def _start_replay(live_page: Any) -> None:
@@ -223,10 +193,6 @@ def _start_replay(live_page: Any) -> None:
     st.session_state["replay_at"] = time.monotonic()
     if live_page is not None:
         st.switch_page(live_page)
-
-
-def _moment_of(opened: np.datetime64) -> datetime:
-    return cast(datetime, pd.Timestamp(opened).to_pydatetime()).replace(tzinfo=UTC)
 
 
 def feed_sentence(feed: Feed, newest: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from app.shell import cached, controls, notices
+from app.shell.choosers import choose_task
 from app.what_if import cached as what_if_cached
 from app.what_if import editors as what_if_editors
 from app.what_if import panels as what_if_panels
-from app.words import predictions as prediction_words
 
 BARS, FEATURES, FLIP = "Edit bars", "Edit features", "Smallest change that flips the call"
 
@@ -44,19 +44,13 @@ def view() -> None:
 def choose_mode(model: cached.ModelKey) -> tuple[str, str]:
     """What is changed, and whose call is to flip and to be explained."""
     tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
-    chosen = controls.selection().task
-    st.session_state["what_if_task"] = chosen if chosen in tasks else tasks[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = st.segmented_control(
             "What if", [BARS, FEATURES, FLIP], default=BARS, required=True, key="what_if_mode",
             persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
-        st.segmented_control(
-            "Call to flip and to explain", tasks, key="what_if_task", required=True,
-            format_func=prediction_words.title_of,
-            on_change=lambda: controls.change(task=st.session_state["what_if_task"]),
-        )  # fmt: skip
-    return mode or BARS, st.session_state["what_if_task"]
+        task = choose_task("Call to flip and to explain", tasks, key="what_if_task")
+    return mode or BARS, task
 
 
 st.fragment(view)()

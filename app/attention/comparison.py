@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
-from typing import cast
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app.attention import cached as attention_cached
@@ -15,9 +12,9 @@ from app.attention.cached import Comparison
 from app.figures.attention import comparison_figure
 from app.shell import cached, controls
 from app.shell.cached import ModelKey
-from app.shell.selection import bar_time, find_bar, open_name
+from app.shell.choosers import choose_bar
+from app.shell.selection import find_bar, open_name
 from app.words.numbers import percent
-from core.timeframe import duration
 
 _OPEN, _DAY, _TIME, _RIVAL = "compare", "against_day", "against_time", "rival"
 SAME = "the same model"
@@ -97,23 +94,11 @@ def _second_bar(at: controls.Moment) -> str | None:
 def _draw_choice(at: controls.Moment) -> None:
     """Second bar, second model where there is one, and a way out."""
     against = _second_bar(at)
-    first, last = (cast(pd.Timestamp, pd.Timestamp(at.opens[i])) for i in (0, -1))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if at.key.timeframe in ("1d", "1w"):
-            st.session_state[_DAY] = None if against is None else bar_time(against).date()
-            st.date_input(
-                "Second bar (opens, UTC)", min_value=first.date(), max_value=last.date(), format="YYYY-MM-DD",
-                key=_DAY, on_change=_pick, args=(_DAY,), width=190,
-            )  # fmt: skip
-        else:
-            st.session_state[_TIME] = (
-                None if against is None else bar_time(against).to_pydatetime().replace(tzinfo=None)
-            )
-            st.datetime_input(
-                "Second bar (opens, UTC)", min_value=first.to_pydatetime(), max_value=last.to_pydatetime(),
-                format="YYYY-MM-DD", step=min(int(duration(at.key.timeframe).total_seconds()), 3600),
-                key=_TIME, on_change=_pick, args=(_TIME,), width=220,
-            )  # fmt: skip
+        choose_bar(
+            "Second bar (opens, UTC)", at, against, keys=(_DAY, _TIME), widths=(190, 220),
+            on_pick=lambda bar: controls.change(against=bar),
+        )  # fmt: skip
         names = list(dict.fromkeys(entry.name for entry in cached.models()))
         if len(names) > 1:
             st.session_state[_RIVAL] = controls.selection().rival or SAME
@@ -123,18 +108,6 @@ def _draw_choice(at: controls.Moment) -> None:
                 "Stop comparing", key="compare_stop", on_click=controls.change,
                 kwargs={"against": None, "rival": None},
             )  # fmt: skip
-
-
-def _pick(key: str) -> None:
-    picked: date | datetime | None = st.session_state[key]
-    if picked is None:
-        controls.change(against=None)
-        return
-    if not isinstance(picked, datetime):
-        picked = datetime(picked.year, picked.month, picked.day, 23, 59)
-    opens = controls.moment().opens
-    position = int(np.searchsorted(opens, np.datetime64(picked), "right")) - 1
-    controls.change(against=open_name(opens[max(position, 0)]))
 
 
 def _pick_rival() -> None:

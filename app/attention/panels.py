@@ -13,7 +13,7 @@ from app.components.attention_bands import attention_bands
 from app.components.head_table import Cell, Column, HeadRow, head_table
 from app.shell import cached, controls, notices
 from app.shell.cached import ModelKey
-from app.shell.choosers import ATTENDED_TASK, chosen_task
+from app.shell.choosers import choose_task, chosen_task
 from app.words import predictions as prediction_words
 from app.words.numbers import correlation
 from core.explain.attention import DIFFUSE_ENTROPY, LOCAL_AGE, SHARE_SPANS, HeadSummaries
@@ -34,13 +34,8 @@ def draw_attended(model: cached.ModelKey, at: controls.Moment, head: int | None,
         "on the class called, adds up to 100% and speaks of the newest bar alone.",
     )
     tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
-    st.session_state[ATTENDED_TASK] = chosen_task(model)
     with choice:
-        st.segmented_control(
-            "The last band explains the call for", tasks, key=ATTENDED_TASK, required=True,
-            format_func=prediction_words.title_of,
-            on_change=lambda: controls.change(task=st.session_state[ATTENDED_TASK]),
-        )  # fmt: skip
+        choose_task("The last band explains the call for", tasks, key="attended_task")
     payload = attention_cached.bands(model, at.key, at.bar, head, controls.palette())
     counted = None
     with notices.guard():

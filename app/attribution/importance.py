@@ -13,7 +13,7 @@ from app.attribution.words import BASELINE_TITLES
 from app.figures.importance import ImportanceView, importance_figure
 from app.shell import controls
 from app.shell.cached import ModelKey
-from app.shell.choosers import chosen_task, draw_chart, offer_csv
+from app.shell.choosers import choose_task, draw_chart, offer_csv
 from app.words.features import feature_words, group_title
 from app.words.numbers import percent, span
 from app.words.predictions import title_of
@@ -37,7 +37,7 @@ def draw_importance(model: ModelKey) -> None:
         st.code("python -m core evidence --parts importance", language="bash")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        task = choose_task(model, measured)
+        task = choose_task("Task", list(measured["tasks"]), key="importance_task", width=130)
         rows = st.segmented_control(
             "Rows", list(_ROWS), default="features", required=True, key="importance_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
@@ -58,18 +58,6 @@ def draw_importance(model: ModelKey) -> None:
     )
     offer_csv(importance_table(measured, task, shares, rows), f"importance_{task}_{key or 'all'}")
     draw_removable(measured, task)
-
-
-def choose_task(model: ModelKey, measured: Mapping[str, Any]) -> str:
-    """The same task as elsewhere in the workbench."""
-    tasks = list(measured["tasks"])
-    st.session_state["importance_task"] = chosen_task(model)
-
-    def follow() -> None:
-        controls.change(task=st.session_state["importance_task"])
-
-    st.selectbox("Task", tasks, key="importance_task", format_func=title_of, on_change=follow, width=130)
-    return st.session_state["importance_task"]
 
 
 def choose_slice(measured: Mapping[str, Any], task: str) -> tuple[str, str | None]:

@@ -15,9 +15,9 @@ import streamlit as st
 from app.review import cached as review_cached
 from app.review.cached import ReviewKey
 from app.review.words import scope_sentence
-from app.shell import cached, controls
+from app.shell import cached
+from app.shell.choosers import choose_task
 from app.words.confidence import count_sources, stated_title
-from app.words.predictions import title_of
 from core.confidence.stated import SET_LEVEL, SET_LEVELS
 from core.data.bars import one_column
 from core.review.rows import REGIMES, RowFilter, list_stated
@@ -72,19 +72,6 @@ def choose_review() -> ReviewKey | None:
     return found[name]
 
 
-def choose_task(tasks: Sequence[str]) -> str:
-    """One of the tasks; the same as elsewhere in the workbench where that has it."""
-    linked = bool(cached.series())
-    wanted = controls.selection().task if linked else st.session_state.get("review_task", tasks[0])
-    st.session_state["review_task"] = wanted if wanted in tasks else tasks[0]
-
-    def follow() -> None:
-        if linked:
-            controls.change(task=st.session_state["review_task"])
-
-    return st.selectbox("Task", tasks, key="review_task", format_func=title_of, on_change=follow, width=130)
-
-
 def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
     """Filters out of `FILTERS` in one row; None where nothing is left to review, after saying so."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -92,7 +79,8 @@ def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
         if key is None:
             return None
         result = review_cached.result(key)
-        task = choose_task([task.name for task in result.config.tasks])
+        tasks = [task.name for task in result.config.tasks]
+        task = choose_task("Task", tasks, key="review_task", width=130)
         classes = next(list(t.classes) for t in result.config.tasks if t.name == task)
         options = {
             "called": classes,

@@ -10,6 +10,7 @@ from app.figures.similar import paths_figure
 from app.figures.theme import class_sign
 from app.shell import cached, controls, jobs, notices
 from app.shell.cached import ModelKey, SeriesKey
+from app.shell.choosers import choose_task
 from app.shell.selection import bar_time, open_name
 from app.similar import cached as similar_cached
 from app.similar import words as similar_words
@@ -77,14 +78,8 @@ def draw_reach(model: ModelKey, key: IndexKey) -> tuple[str, ...]:
 def choose_among(names: tuple[str, ...], at: controls.Moment) -> tuple[TaskConfig, int, tuple[str, ...]]:
     """Task, number of moments and the series to search."""
     tasks = {task.name: task for task in cached.predictor(controls.model_key()).bundle.config.tasks}
-    chosen = controls.selection().task
-    st.session_state["similar_task"] = chosen if chosen in tasks else next(iter(tasks))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "Outcome of", list(tasks), key="similar_task", required=True,
-            format_func=prediction_words.title_of,
-            on_change=lambda: controls.change(task=st.session_state["similar_task"]),
-        )  # fmt: skip
+        task = choose_task("Outcome of", list(tasks), key="similar_task")
         count = st.segmented_control(
             "Moments", COUNTS, default=10, required=True, key="similar_count", persist_state="session"
         )
@@ -100,7 +95,7 @@ def choose_among(names: tuple[str, ...], at: controls.Moment) -> tuple[TaskConfi
         names = tuple(name for name in names if name.endswith(f"|{at.key.timeframe}"))
     elif scope == SCOPES[2]:
         names = tuple(name for name in names if name.startswith(f"{at.key.instrument}|"))
-    return tasks[st.session_state["similar_task"]], int(count or 10), names
+    return tasks[task], int(count or 10), names
 
 
 def draw_sum(model: ModelKey, at: controls.Moment, task: TaskConfig, found: Analogues) -> None:

@@ -17,7 +17,7 @@ from core import __version__
 from core.confidence.similarity import DistanceReference, TrainingReference
 from core.confidence.stated import TaskConfidence
 from core.config import ASSETS, Config, parse_config
-from core.data.labels.assign import SeriesThresholds
+from core.data.labels.borders import SeriesThresholds
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders
 from core.disk import digest_file, digest_json, stage_folder

@@ -79,11 +79,20 @@ class LabelConfig(_Section):
     regime_window: int = Field(default=20, ge=4, description="bars")
     regime_lead: int = Field(default=10, ge=1, description="of these bars, how many lie after t")
     volatile_quantile: float = Field(default=0.67, gt=0, lt=1)
+    reference: Literal["trailing", "frozen"] = Field(
+        default="trailing", description="borders of the classes: the series' own past, or training rows"
+    )
+    reference_bars: int = Field(default=750, ge=2, description="trailing: bars looked back on, this one too")
+    reference_minimum: int = Field(
+        default=250, ge=2, description="trailing: of these, how many must be known"
+    )
 
     @model_validator(mode="after")
-    def _lead_inside_window(self) -> LabelConfig:
+    def _consistent(self) -> LabelConfig:
         if self.regime_lead > self.regime_window:
             raise ValueError("regime_lead must not exceed regime_window")
+        if self.reference_minimum > self.reference_bars:
+            raise ValueError("reference_minimum must not exceed reference_bars")
         return self
 
 

@@ -14,9 +14,8 @@ from core.confidence.similarity import window_statistics
 from core.confidence.sources import SOURCES, ConfidenceSources, estimate_sources
 from core.config import TaskConfig
 from core.data.dataset import LabelledSeries, prepare_frozen
-from core.data.features.table import CAUSAL_WARMUP
+from core.data.features.table import warm_up
 from core.data.inputs import prepare_window, series_key
-from core.data.labels.assign import SeriesThresholds
 from core.data.store import BarStore
 from core.device import device_of
 from core.disk import digest_parts
@@ -48,6 +47,11 @@ class Predictor:
     def length(self) -> int:
         """Bars in one window."""
         return self.bundle.config.model.sequence_length
+
+    @property
+    def reach(self) -> int:
+        """Bars read for one window: its own, and those its features and label borders need before it."""
+        return self.length + warm_up(self.bundle.config.labels)
 
     def predict(self, instrument: str, timeframe: str, at: pd.Timestamp | None = None) -> Prediction:
         """Predict at the last stored bar that opened at or before `at` (UTC).
@@ -92,10 +96,10 @@ class Predictor:
         start: pd.Timestamp | None = None,
         end: pd.Timestamp | None = None,
     ) -> LabelledSeries:
-        """Features, and labels by the bundle's frozen thresholds, of the bars in [start, end].
+        """Features, and labels at the bundle's kind of borders, of the bars in [start, end].
 
         The bars a window and its features need before `start` come first in the result; a label is -1
-        where it is not yet known, or where the bundle has no thresholds for the series.
+        where it is not yet known, or where the borders its classes are cut at are not.
 
         Raises
         ------
@@ -105,7 +109,7 @@ class Predictor:
         bars = self.store.read_range(instrument, timeframe, start, end)
         if start is not None:
             before = cast(pd.Timestamp, start - pd.Timedelta(microseconds=1))
-            past = self.store.read_window(instrument, timeframe, before, self.length + CAUSAL_WARMUP)
+            past = self.store.read_window(instrument, timeframe, before, self.reach)
             bars = pd.concat([past, bars], ignore_index=True) if len(bars) else bars
         if len(bars) < self.length:
             raise WindowError(
@@ -114,7 +118,7 @@ class Predictor:
                 "choose a later or longer range",
             )
         others = self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
-        thresholds = self.bundle.thresholds.get(series_key(instrument, timeframe), SeriesThresholds.unknown())
+        thresholds = self.bundle.thresholds.get(series_key(instrument, timeframe))
         return prepare_frozen(
             bars, others, self.bundle.scaler, thresholds, self.bundle.borders, self.bundle.config
         )
@@ -152,7 +156,7 @@ class Predictor:
         WindowError
             If there are fewer than a window up to `at`.
         """
-        bars = self.store.read_window(instrument, timeframe, end=at, length=self.length + CAUSAL_WARMUP)
+        bars = self.store.read_window(instrument, timeframe, end=at, length=self.reach)
         if len(bars) < self.length:
             when = "" if at is None else f" up to {at:%Y-%m-%d %H:%M} UTC"
             raise WindowError(

@@ -17,6 +17,7 @@ from sklearn.linear_model import LinearRegression
 from core.baselines.measures import SeriesMeasures
 from core.baselines.simple import NO_LABEL, BaselineRows
 from core.config import TaskConfig
+from core.data.features.own_scale import SEMIVARIANCE_WINDOWS, semivariance_balances
 from core.data.labels.assign import LABEL_CLASSES
 from core.data.volatility import log_volatility, trailing_mean
 from core.data.windows import LastBarWindows
@@ -40,27 +41,31 @@ class VolatilityRows(BaselineRows):
     target
         Standardised log volatility ahead, (n,), NaN = none.
     low, high
-        The series' frozen terciles, standardised alike, (n,).
+        The terciles the row's label is cut at, standardised alike, (n,).
     series
         Name of each row's series, (n,).
+    balances
+        Falling minus rising squared returns over their sum, (n, `SEMIVARIANCE_WINDOWS`), NaN = unknown.
     """
 
     target: np.ndarray
     low: np.ndarray
     high: np.ndarray
     series: np.ndarray
+    balances: np.ndarray
 
 
 @dataclass(frozen=True)
 class Har:
     """Log realised volatility ahead regressed on its past over a bar, a week and a month (Corsi 2009).
 
-    The class probabilities are those of a normal around the regression, cut at the frozen terciles.
+    The class probabilities are those of a normal around the regression, cut at the label's terciles.
 
     Attributes
     ----------
     coefficients
-        By series, and by ``|1d`` for all series of a timeframe pooled: intercept and one weight per window.
+        By series, and by ``|1d`` for all series of a timeframe pooled: intercept and one weight per window,
+        and per semivariance balance where `semivariances`.
     deviation
         By series likewise: root mean square of the training residuals.
     clip
@@ -68,31 +73,28 @@ class Har:
     pooled
         Whether the pooled regression forecast the calibrate segment better; otherwise each series has its
         own, and those with under 100 training rows the pooled one.
+    semivariances
+        Whether the balances forecast the calibrate segment better than the windows alone.
     """
 
     coefficients: dict[str, list[float]]
     deviation: dict[str, float]
     clip: list[list[float]]
     pooled: bool
+    semivariances: bool = False
 
     @classmethod
     def fit(cls, train: VolatilityRows, calibrate: VolatilityRows, num_classes: int = 3) -> Self:
         """Least squares on training rows whose target is known; `num_classes` is always 3."""
         train.labelled()
         known = (train.labels != NO_LABEL) & np.isfinite(train.target) & np.isfinite(train.features).all(1)
+        known &= np.isfinite(train.balances).all(1)
         clip = np.quantile(train.features[known], _CLIP_QUANTILES, axis=0)
-        coefficients, deviation = {}, {}
-        pools = np.array([_pool(name) for name in train.series], dtype=object)
-        for name in [*np.unique(pools[known]), *np.unique(train.series[known])]:
-            mine = known & ((train.series == name) | (pools == name))
-            if name not in pools and mine.sum() < _LEAST_HAR_ROWS:
-                continue
-            x, y = np.clip(train.features[mine], *clip), train.target[mine]
-            fitted = LinearRegression().fit(x, y)
-            coefficients[str(name)] = [float(fitted.intercept_), *map(float, fitted.coef_)]
-            spread = float(np.sqrt(np.mean((y - fitted.predict(x)) ** 2)))
-            deviation[str(name)] = max(spread, 1e-6)
-        candidates = [cls(coefficients, deviation, clip.tolist(), pooled) for pooled in (False, True)]
+        candidates = []
+        for semivariances in (False, True):
+            fitted = _regress(train, known, clip, semivariances)
+            for pooled in (False, True):
+                candidates.append(cls(*fitted, clip.tolist(), pooled, semivariances))
         judged = calibrate.labels != NO_LABEL
         if not judged.any():
             return candidates[0]
@@ -105,9 +107,9 @@ class Har:
     def predict(self, rows: VolatilityRows) -> np.ndarray:
         """P(Low), P(Medium), P(High), (n, 3).
 
-        An unknown window counts as the mean; a series without terciles gets a third for each class.
+        An unknown window counts as the mean; a bar without terciles gets a third for each class.
         """
-        x = np.nan_to_num(np.clip(rows.features, *np.asarray(self.clip)), nan=0.0)
+        x = np.nan_to_num(_regressors(rows, np.asarray(self.clip), self.semivariances), nan=0.0)
         names = [
             name if not self.pooled and name in self.coefficients else _pool(name) for name in rows.series
         ]
@@ -127,7 +129,31 @@ class Har:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
         """From plain numbers."""
-        return cls(raw["coefficients"], raw["deviation"], raw["clip"], raw["pooled"])
+        return cls(**raw)
+
+
+def _regress(
+    rows: VolatilityRows, known: np.ndarray, clip: np.ndarray, semivariances: bool
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Coefficients and root mean squared residual, by series and by timeframe."""
+    coefficients, deviation = {}, {}
+    regressors = _regressors(rows, clip, semivariances)
+    pools = np.array([_pool(name) for name in rows.series], dtype=object)
+    for name in [*np.unique(pools[known]), *np.unique(rows.series[known])]:
+        mine = known & ((rows.series == name) | (pools == name))
+        if name not in pools and mine.sum() < _LEAST_HAR_ROWS:
+            continue
+        x, y = regressors[mine], rows.target[mine]
+        fitted = LinearRegression().fit(x, y)
+        coefficients[str(name)] = [float(fitted.intercept_), *map(float, fitted.coef_)]
+        spread = float(np.sqrt(np.mean((y - fitted.predict(x)) ** 2)))
+        deviation[str(name)] = max(spread, 1e-6)
+    return coefficients, deviation
+
+
+def _regressors(rows: VolatilityRows, clip: np.ndarray, semivariances: bool) -> np.ndarray:
+    windows = np.clip(rows.features, *clip)
+    return np.column_stack([windows, rows.balances]) if semivariances else windows
 
 
 def har_windows(timeframe: str) -> tuple[int, ...]:
@@ -153,21 +179,19 @@ def volatility_rows(
     width = max(len(har_windows(series.timeframe)) for series in data.series)
     n = len(dataset.rows)
     features, target = np.full((n, width), np.nan), np.full(n, np.nan)
+    balances = np.full((n, len(SEMIVARIANCE_WINDOWS)), np.nan)
     low, high, names = np.full(n, np.nan), np.full(n, np.nan), np.full(n, "", dtype=object)
     for which, series in enumerate(data.series):
         mine = dataset.rows[:, 0] == which
         bars = dataset.rows[mine, 1]
-        cuts = data.thresholds[series.key]
         names[mine] = series.key
-        if cuts.volatility_mean is None or not cuts.volatility_std:
-            continue
-        mean, std = cuts.volatility_mean, cuts.volatility_std
-        assert cuts.volatility_low is not None
-        assert cuts.volatility_high is not None
-        past = _past_volatilities(measures[which].variance, har_windows(series.timeframe), width)
-        features[mine] = (past[bars] - mean) / std
+        cuts, past = series.borders.at(bars), measures[which].past
+        mean, std = cuts.volatility_mean, np.where(cuts.volatility_std > 0, cuts.volatility_std, np.nan)
+        volatilities = _past_volatilities(past.variance, har_windows(series.timeframe), width)
+        features[mine] = (volatilities[bars] - mean[:, None]) / std[:, None]
         target[mine] = (measures[which].quantities.volatility[bars] - mean) / std
         low[mine], high[mine] = (cuts.volatility_low - mean) / std, (cuts.volatility_high - mean) / std
+        balances[mine] = np.column_stack(list(semivariance_balances(past.returns).values()))[bars]
     order = np.array([*_canonical(task), NO_LABEL])
     labels = order[dataset.last_labels(task.name)]
     return VolatilityRows(
@@ -178,6 +202,7 @@ def volatility_rows(
         low=low,
         high=high,
         series=names,
+        balances=balances,
     )
 
 

@@ -10,10 +10,11 @@ from core.config import Config, TaskConfig
 from core.data.bars import adjust_prices
 from core.data.dataset import PreparedData
 from core.data.inputs import BarsBySeries, label_columns
-from core.data.labels.assign import LABEL_CLASSES, assign_labels, fit_thresholds, persistence_labels
+from core.data.labels.assign import LABEL_CLASSES, assign_labels, persistence_labels
+from core.data.labels.borders import fit_thresholds
 from core.data.labels.measure import TargetQuantities, measure_targets
+from core.data.labels.past import PastQuantities, measure_past
 from core.data.segments import bars_in_train
-from core.data.volatility import garman_klass_variance, log_returns
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class SeriesMeasures:
     ----------
     quantities
         What its labels are cut from.
-    variance
-        Of every bar, by the configured estimator, (T,).
+    past
+        The same rules on bars up to each.
     regime_now
         0 Trending, 1 Ranging, 2 Volatile by the rule on bars up to each, -1 unknown, (T,).
     labels_ahead
@@ -33,7 +34,7 @@ class SeriesMeasures:
     """
 
     quantities: TargetQuantities
-    variance: np.ndarray
+    past: PastQuantities
     regime_now: np.ndarray
     labels_ahead: dict[str, np.ndarray]
 
@@ -47,16 +48,17 @@ def measure_series(bars: BarsBySeries, data: PreparedData, config: Config) -> li
     for series in data.series:
         frame = adjust_prices(bars[series.instrument, series.timeframe])
         quantities = measure_targets(frame, config.labels, label_columns(config))
-        prices = [frame[name].to_numpy(float) for name in ("open", "high", "low", "close")]
-        garman_klass = config.labels.volatility == "garman_klass"
-        known = persistence_labels(quantities, data.thresholds[series.key], config.labels, [regime])
+        known = persistence_labels(quantities, series.borders, config.labels, [regime])
         later = measure_targets(frame, wholly)
-        thresholds = fit_thresholds(later, bars_in_train(series.ts, series.timeframe, data.borders), wholly)
-        ahead, _ = assign_labels(later, thresholds, wholly, tasks)
+        cuts = series.borders
+        if wholly.reference == "frozen":
+            train = bars_in_train(series.ts, series.timeframe, data.borders)
+            cuts = fit_thresholds(later, train, wholly).borders(len(series.ts))
+        ahead, _ = assign_labels(later, cuts, wholly, tasks)
         measures.append(
             SeriesMeasures(
                 quantities,
-                garman_klass_variance(*prices) if garman_klass else log_returns(prices[3]) ** 2,
+                measure_past(frame, config.labels),
                 known["regime"],
                 {name: label.values for name, label in ahead.items()},
             )

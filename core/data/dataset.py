@@ -24,13 +24,8 @@ from core.data.inputs import (
     series_key,
     without_labels,
 )
-from core.data.labels.assign import (
-    SeriesThresholds,
-    assign_labels,
-    fit_thresholds,
-    persistence_labels,
-    training_rows,
-)
+from core.data.labels.assign import assign_labels, persistence_labels
+from core.data.labels.borders import Borders, SeriesThresholds, fit_thresholds, series_borders, training_rows
 from core.data.labels.measure import TargetQuantities, measure_targets
 from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
@@ -58,6 +53,8 @@ class LabelledSeries:
         (T,) float32: standardised log volatility ahead, NaN none.
     close
         (T,) float64, adjusted.
+    borders
+        The cuts of the labels at each bar.
     """
 
     instrument: str
@@ -72,6 +69,7 @@ class LabelledSeries:
     intensity: np.ndarray
     close: np.ndarray
     persistence: dict[str, np.ndarray]
+    borders: Borders
 
     @property
     def key(self) -> str:
@@ -87,7 +85,7 @@ class PreparedData:
     series
         Sorted by instrument, then timeframe.
     thresholds
-        By ``"AAPL|1d"``.
+        Frozen cuts by ``"AAPL|1d"``; empty where labels are cut at trailing borders.
     instruments, timeframes
         Vocabularies; index i stands for the model's embedding i + 1, 0 is unknown.
     fingerprint
@@ -113,7 +111,7 @@ def prepare(
 ) -> PreparedData:
     """Features, labels and segments of every series `config` selects.
 
-    Scaler and thresholds see training rows only.
+    Scaler and frozen thresholds see training rows only.
 
     Parameters
     ----------
@@ -145,23 +143,24 @@ def prepare(
     ).with_column(MISSING_SHARE, 0.0, 1.0, 0.0)
     kept = [names.index(name) for name in scaler.columns[:-1]]
 
-    audit = {"scaler": {}, "volatility thresholds": {}, "regime thresholds": {}}
+    frozen = config.labels.reference == "frozen"
+    audit = {"scaler": {}} | ({"volatility thresholds": {}, "regime thresholds": {}} if frozen else {})
     thresholds, series = {}, []
     for key in bars:
         name = series_key(*key)
         quantities = measure_targets(bars[key], config.labels, label_columns(config))
-        thresholds[name] = fit_thresholds(quantities, in_train[key], config.labels)
-        _warn_if_unlabelled(name, thresholds[name], config)
         audit["scaler"][name] = _rows_seen(times[key], in_train[key])
-        for label, end in (("volatility", quantities.volatility_end), ("regime", quantities.regime_end)):
-            seen = training_rows(end, in_train[key])
-            audit[f"{label} thresholds"][name] = _rows_seen(times[key], seen)
+        if frozen:
+            thresholds[name] = fit_thresholds(quantities, in_train[key], config.labels)
+            for label, end in (("volatility", quantities.volatility_end), ("regime", quantities.regime_end)):
+                seen = training_rows(end, in_train[key])
+                audit[f"{label} thresholds"][name] = _rows_seen(times[key], seen)
+        cuts = series_borders(bars[key], config.labels, thresholds.get(name))
+        _warn_if_unlabelled(name, cuts, config)
         features, missing = fill_and_scale(values[key][:, kept], scaler, config)
         close = bars[key]["close"].to_numpy(float)
         series.append(
-            _label_series(
-                key, times[key], close, features, missing, quantities, thresholds[name], borders, config
-            )
+            _label_series(key, times[key], close, features, missing, quantities, cuts, borders, config)
         )
     return PreparedData(
         series=series,
@@ -180,11 +179,11 @@ def prepare_frozen(
     bars: pd.DataFrame,
     others: Mapping[str, pd.DataFrame] | None,
     scaler: FeatureScaler,
-    thresholds: SeriesThresholds,
+    thresholds: SeriesThresholds | None,
     borders: SegmentBorders,
     config: Config,
 ) -> LabelledSeries:
-    """Features and labels of one series with a bundle's frozen scaler, thresholds and borders.
+    """Features and labels of one series with a bundle's scaler, label cuts and segment borders.
 
     Parameters
     ----------
@@ -192,10 +191,12 @@ def prepare_frozen(
         One series, raw or adjusted, not empty.
     others
         Bars of the other instruments the model was trained with, same timeframe, over the same span.
+    thresholds
+        The bundle's frozen cuts for the series; None where there are none or labels are cut at trailing ones.
     """
     adjusted = adjust_prices(bars)
     peers = {name: adjust_prices(frame) for name, frame in (others or {}).items()}
-    table = feature_table(without_labels(adjusted, config), peers)
+    table = feature_table(without_labels(adjusted, config), peers, config.labels)
     values = table.reindex(columns=list(scaler.columns[:-1])).to_numpy(float)
     features, missing = fill_and_scale(values, scaler, config)
     return _label_series(
@@ -205,7 +206,7 @@ def prepare_frozen(
         features,
         missing,
         measure_targets(adjusted, config.labels, label_columns(config)),
-        thresholds,
+        series_borders(adjusted, config.labels, thresholds),
         borders,
         config,
     )
@@ -217,6 +218,7 @@ def _feature_tables(bars: BarsBySeries, config: Config) -> dict[tuple[str, str],
         key: peer_feature_table(
             without_labels(frame, config),
             [peer for other, peer in peers.items() if other[1] == key[1] and other[0] != key[0]],
+            config.labels,
         )
         for key, frame in bars.items()
     }
@@ -229,11 +231,11 @@ def _label_series(
     features: np.ndarray,
     missing: np.ndarray,
     quantities: TargetQuantities,
-    thresholds: SeriesThresholds,
+    cuts: Borders,
     borders: SegmentBorders,
     config: Config,
 ) -> LabelledSeries:
-    labels, intensity = assign_labels(quantities, thresholds, config.labels, config.tasks)
+    labels, intensity = assign_labels(quantities, cuts, config.labels, config.tasks)
     return LabelledSeries(
         instrument=key[0],
         timeframe=key[1],
@@ -249,24 +251,21 @@ def _label_series(
         },
         intensity=intensity,
         close=close,
-        persistence=persistence_labels(quantities, thresholds, config.labels, config.tasks),
+        persistence=persistence_labels(quantities, cuts, config.labels, config.tasks),
+        borders=cuts,
     )
 
 
-def _warn_if_unlabelled(name: str, thresholds: SeriesThresholds, config: Config) -> None:
+def _warn_if_unlabelled(name: str, cuts: Borders, config: Config) -> None:
     asked = {task.label for task in config.tasks}
-    unfitted = [
-        f"{label} ({rows} rows)"
-        for label, cut, rows in (
-            ("volatility", thresholds.volatility_low, thresholds.volatility_rows),
-            ("regime", thresholds.regime_ratio, thresholds.regime_rows),
-        )
-        if label in asked and cut is None
+    uncut = [
+        label
+        for label, cut in (("volatility", cuts.volatility_low), ("regime", cuts.regime_ratio))
+        if label in asked and np.isnan(cut).all()
     ]
-    if unfitted:
-        warnings.warn(
-            f"{name}: too little training history for labels of {', '.join(unfitted)}", stacklevel=3
-        )
+    if uncut:
+        history = "training history" if config.labels.reference == "frozen" else "history"
+        warnings.warn(f"{name}: too little {history} for labels of {', '.join(uncut)}", stacklevel=3)
 
 
 def _rows_seen(ts: np.ndarray, seen: np.ndarray) -> dict[str, Any]:

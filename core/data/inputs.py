@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.config import Config
 from core.data.bars import adjust_prices
-from core.data.features.table import CAUSAL_WARMUP, OPTIONAL, feature_table
+from core.data.features.table import OPTIONAL, feature_table, warm_up
 from core.data.labels.assign import label_column
 from core.data.scaling import FeatureScaler
 from core.errors import ConfigError, WindowError
@@ -157,10 +157,10 @@ def prepare_window(
     Parameters
     ----------
     bars
-        One series; the last ``length + CAUSAL_WARMUP`` bars are used, more are ignored.
+        One series; the last ``length + warm_up(config.labels)`` bars are used, more are ignored.
     others
         Bars of the other instruments the model was trained with, same timeframe; what is later than the
-        last of `bars` is ignored. At least ``length + CAUSAL_WARMUP`` bars of each, where it has them.
+        last of `bars` is ignored. As many bars of each, where it has them.
     feature_names
         As in the bundle; a feature the bars do not have counts as missing.
 
@@ -182,13 +182,14 @@ def prepare_window(
             f"at least {length} bars up to that time", f"{len(bars)}", "choose a later bar or add history"
         )
     assert tuple(feature_names) == scaler.columns
-    recent = adjust_prices(bars.iloc[-(length + CAUSAL_WARMUP) :].reset_index(drop=True))
+    before = warm_up(config.labels)
+    recent = adjust_prices(bars.iloc[-(length + before) :].reset_index(drop=True))
     ts = recent["ts"].to_numpy(dtype="datetime64[us]")
     peers = {
-        name: adjust_prices(_recent_peer(frame, ts[-length], ts[-1]))
+        name: adjust_prices(_recent_peer(frame, ts[-length], ts[-1], before))
         for name, frame in (others or {}).items()
     }
-    table = feature_table(without_labels(recent, config), peers)
+    table = feature_table(without_labels(recent, config), peers, config.labels)
     names = list(feature_names[:-1])
     values = table.reindex(columns=names).to_numpy(float)
     features, missing = fill_and_scale(values, scaler, config)
@@ -211,7 +212,9 @@ def prepare_window(
     return features[-length:], ts[-length:]
 
 
-def _recent_peer(bars: pd.DataFrame, window_start: np.datetime64, end: np.datetime64) -> pd.DataFrame:
+def _recent_peer(
+    bars: pd.DataFrame, window_start: np.datetime64, end: np.datetime64, before: int
+) -> pd.DataFrame:
     ts = bars["ts"].to_numpy(dtype="datetime64[us]")
-    first = max(int(np.searchsorted(ts, window_start)) - CAUSAL_WARMUP, 0)
+    first = max(int(np.searchsorted(ts, window_start)) - before, 0)
     return bars.iloc[first : int(np.searchsorted(ts, end, side="right"))].reset_index(drop=True)

@@ -1,4 +1,4 @@
 """Bars -> feature columns, strictly causal.
 
-Files: indicators, price, table.
+Files: indicators, own_scale, price, table.
 """

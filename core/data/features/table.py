@@ -8,23 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.config import LabelConfig
 from core.data.features.indicators import indicator_features, volume_features
+from core.data.features.own_scale import own_scale_features
 from core.data.features.price import (
     calendar_features,
     normalised_returns,
     price_features,
     volatility_features,
 )
+from core.data.labels.borders import priced_rows, trailing_borders
+from core.data.labels.past import measure_past
 from core.errors import BarsError
 
 CAUSAL_WARMUP = 512
-"""Bars before a window after which every recursive feature has forgotten its start (below 1e-9)."""
+"""Bars after which every recursion has forgotten its start (below 1e-9)."""
 
 MISSING_SHARE = "missing_share"
 """Name of the mask column: the share of the other features that were unknown at that bar."""
 
-OPTIONAL = ("volatility_ratio_10_ewma",)
-"""Features that only a configuration that names them uses: models trained without them stay as they are."""
+OPTIONAL = (
+    "volatility_ratio_10_ewma",
+    "log_volatility",
+    "log_garman_klass_5",
+    "log_garman_klass_20",
+    "log_garman_klass_60",
+)
+"""Features that only a configuration that names them uses. The levels among them mean something else in every
+series, while labels are cut on the series' own scale."""
 
 _BAR_COLUMNS = {"instrument", "timeframe", "ts", "open", "high", "low", "close", "volume"}
 _USER_WINDOW = 250
@@ -42,11 +53,26 @@ _RANGE = {
     "drawdown_60",
 }
 _VOLUME = {"volume_surprise", "volume_trend", "mfi_14"}
-_VOLATILITY = {"log_volatility", "volatility_of_volatility"}
+_VOLATILITY = {"log_volatility", "volatility_of_volatility", "sigma_over_low"}
+_VOLATILITY_PREFIXES = (
+    "log_garman_klass_",
+    "semivariance_balance_",
+    *(f"volatility_{part}_" for part in ("ratio", "border", 1, 5, 22, 60)),
+)
 _PRICE = {"gap_open", "rsi_14", "adx_14", "cci_20", "ultimate_oscillator"}
+_REGIME = {"past_ratio_over"}
 
 
-def feature_table(bars: pd.DataFrame, others: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
+def warm_up(labels: LabelConfig) -> int:
+    """Bars before a window after which every feature has forgotten its start (below 1e-9)."""
+    return CAUSAL_WARMUP + labels.reference_bars
+
+
+def feature_table(
+    bars: pd.DataFrame,
+    others: Mapping[str, pd.DataFrame] | None = None,
+    labels: LabelConfig | None = None,
+) -> pd.DataFrame:
     """Every feature of one series.
 
     Parameters
@@ -57,6 +83,9 @@ def feature_table(bars: pd.DataFrame, others: Mapping[str, pd.DataFrame] | None 
         (interquartile range / 1.349; the plain standard deviation where that is 0), within [-20, 20].
     others
         Adjusted bars of the other instruments of the same timeframe, by instrument; matched by equal ts.
+    labels
+        How the quantities are measured whose trailing borders some features are in units of; the defaults
+        when None. These features use trailing borders where labels are cut at frozen ones too.
 
     Returns
     -------
@@ -69,19 +98,21 @@ def feature_table(bars: pd.DataFrame, others: Mapping[str, pd.DataFrame] | None 
     BarsError
         If a further column carries the name of a feature.
     """
-    return peer_feature_table(bars, [measure_peer(other) for other in (others or {}).values()])
+    return peer_feature_table(bars, [measure_peer(other) for other in (others or {}).values()], labels)
 
 
 def measure_peer(bars: pd.DataFrame) -> PeerReturns:
     """What one series' adjusted bars lend to the cross-asset features of the others."""
-    known = _priced(bars)
+    known = priced_rows(bars)
     return peer_returns(_times(bars)[known], bars["close"].to_numpy(float)[known])
 
 
-def peer_feature_table(bars: pd.DataFrame, peers: Iterable[PeerReturns]) -> pd.DataFrame:
+def peer_feature_table(
+    bars: pd.DataFrame, peers: Iterable[PeerReturns], labels: LabelConfig | None = None
+) -> pd.DataFrame:
     """`feature_table` with the other instruments already measured, so that many series share that work."""
     # Rows without prices are left out and put back as NaN: recursions must not meet a NaN.
-    known = _priced(bars)
+    known = priced_rows(bars)
     ts = _times(bars)[known]
     open_, high, low, close = (bars[name].to_numpy(float)[known] for name in ("open", "high", "low", "close"))
     volume = bars["volume"].to_numpy(float)[known]
@@ -89,6 +120,9 @@ def peer_feature_table(bars: pd.DataFrame, peers: Iterable[PeerReturns]) -> pd.D
     if len(ts):
         columns |= price_features(open_, high, low, close)
         columns |= volatility_features(open_, high, low, close)
+        labels = LabelConfig() if labels is None else labels
+        past = measure_past(bars.loc[known], labels)
+        columns |= own_scale_features(past, trailing_borders(past, labels), labels)
         columns |= indicator_features(high, low, close)
         columns |= volume_features(high, low, close, volume)
         columns |= calendar_features(ts)
@@ -101,7 +135,7 @@ def peer_feature_table(bars: pd.DataFrame, peers: Iterable[PeerReturns]) -> pd.D
 
 
 def feature_groups(columns: Iterable[str]) -> dict[str, str]:
-    """Group of each feature: price, range, volume, volatility, calendar, cross-asset, mask or user.
+    """Group of each feature: price, range, volume, volatility, regime, calendar, cross-asset, mask or user.
 
     Any name that is not one of this module's is a user's column.
     """
@@ -115,8 +149,10 @@ def _group(name: str) -> str:
         return "cross-asset"
     if name in _VOLUME:
         return "volume"
-    if name in _VOLATILITY or name.startswith(("log_garman_klass_", "volatility_ratio_")):
+    if name in _VOLATILITY or name.startswith(_VOLATILITY_PREFIXES):
         return "volatility"
+    if name in _REGIME or name.startswith("known_"):
+        return "regime"
     if name.startswith(("time_of_day_", "day_of_week_")):
         return "calendar"
     if name in _RANGE or name.startswith("position_"):
@@ -141,11 +177,6 @@ def _user_features(bars: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
     spread = spread.where(spread > 0, window.std())
     score = (distance / spread.where(spread > 0)).clip(-_USER_LIMIT, _USER_LIMIT)
     return score.where(distance != 0, 0.0)
-
-
-def _priced(bars: pd.DataFrame) -> np.ndarray:
-    prices = np.stack([bars[name].to_numpy(float) for name in ("open", "high", "low", "close")])
-    return np.asarray((np.isfinite(prices) & (prices > 0)).all(axis=0))
 
 
 def _times(bars: pd.DataFrame) -> np.ndarray:

@@ -1,4 +1,4 @@
 """What the model is asked, measured on later bars and cut into classes.
 
-Files: assign, measure.
+Files: assign, borders, measure, past.
 """

@@ -1,19 +1,17 @@
-"""Classes cut from what was measured: thresholds from training rows, labels with their t1, persistence."""
+"""Classes cut from what was measured: labels with their t1, and persistence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from core.config import LabelConfig, TaskConfig
+from core.data.labels.borders import Borders
 from core.data.labels.measure import DIRECTIONS, MISSING, TargetQuantities
 from core.errors import BarsError, ConfigError
-
-MIN_TRAINING_ROWS = 50
 
 LABEL_CLASSES: dict[str, tuple[str, ...]] = {
     "direction": DIRECTIONS,
@@ -24,44 +22,6 @@ COLUMN_PREFIX = "column:"
 
 
 @dataclass(frozen=True)
-class SeriesThresholds:
-    """Cuts of one instrument and timeframe, from its training rows; None where these were too few.
-
-    Attributes
-    ----------
-    volatility_low, volatility_high
-        Terciles of the log realised volatility.
-    volatility_mean, volatility_std
-        What the intensity is standardised with.
-    regime_ratio, regime_efficiency
-        Quantile of the ratio above which a bar is Volatile; median of the efficiency ratio.
-    volatility_rows, regime_rows
-        How many training rows each was taken from.
-    """
-
-    volatility_low: float | None
-    volatility_high: float | None
-    volatility_mean: float | None
-    volatility_std: float | None
-    regime_ratio: float | None
-    regime_efficiency: float | None
-    volatility_rows: int
-    regime_rows: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> SeriesThresholds:
-        return cls(**raw)
-
-    @classmethod
-    def unknown(cls) -> SeriesThresholds:
-        """No cuts: those of a series the model was not trained on."""
-        return cls(None, None, None, None, None, None, 0, 0)
-
-
-@dataclass(frozen=True)
 class Labels:
     """Classes of one task: `values` (T,) int64, -1 for none; `end` (T,) int64 index of t1, -1 for none."""
 
@@ -69,48 +29,9 @@ class Labels:
     end: np.ndarray
 
 
-def training_rows(end: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Rows whose bar and whose t1 both lie in train.
-
-    Parameters
-    ----------
-    end
-        Index of t1 per row, -1 for none, shape (T,).
-    train
-        Whether each bar is known within the training segment, shape (T,) bool.
-    """
-    return train & (end >= 0) & train[np.maximum(end, 0)]
-
-
-def fit_thresholds(quantities: TargetQuantities, train: np.ndarray, config: LabelConfig) -> SeriesThresholds:
-    """Cut points from the training rows alone; None where there are fewer than `MIN_TRAINING_ROWS`.
-
-    Parameters
-    ----------
-    train
-        Whether each bar is known within the training segment, shape (T,) bool. A row counts only if the bar
-        at its t1 is in train as well.
-    """
-    volatility = quantities.volatility[training_rows(quantities.volatility_end, train)]
-    regime = training_rows(quantities.regime_end, train)
-    cuts: dict[str, float | None] = dict.fromkeys(
-        ("volatility_low", "volatility_high", "volatility_mean", "volatility_std", "regime_ratio",
-         "regime_efficiency")
-    )  # fmt: skip
-    if len(volatility) >= MIN_TRAINING_ROWS:
-        low, high = np.quantile(volatility, [1 / 3, 2 / 3])
-        cuts |= {"volatility_low": float(low), "volatility_high": float(high)}
-        cuts |= {"volatility_mean": float(volatility.mean()), "volatility_std": float(volatility.std())}
-    if regime.sum() >= MIN_TRAINING_ROWS:
-        ratio = np.quantile(quantities.regime_ratio[regime], config.volatile_quantile)
-        efficiency = np.median(quantities.regime_efficiency[regime])
-        cuts |= {"regime_ratio": float(ratio), "regime_efficiency": float(efficiency)}
-    return SeriesThresholds(**cuts, volatility_rows=len(volatility), regime_rows=int(regime.sum()))
-
-
 def assign_labels(
     quantities: TargetQuantities,
-    thresholds: SeriesThresholds,
+    borders: Borders,
     config: LabelConfig,
     tasks: Sequence[TaskConfig],
 ) -> tuple[dict[str, Labels], np.ndarray]:
@@ -121,7 +42,7 @@ def assign_labels(
     labels
         By task name. A class index counts in the task's own order of classes.
     intensity
-        Shape (T,) float32, standardised with the training mean and deviation; NaN where undefined.
+        Shape (T,) float32, standardised with the borders' mean and deviation; NaN where undefined.
 
     Raises
     ------
@@ -136,24 +57,22 @@ def assign_labels(
         if task.label == "direction":
             values, end = quantities.direction, quantities.direction_end
         elif task.label == "volatility":
-            values, end = _volatility_class(quantities.volatility, thresholds), quantities.volatility_end
+            values, end = _volatility_class(quantities.volatility, borders), quantities.volatility_end
         elif task.label == "regime":
-            values = _regime_class(quantities.regime_ratio, quantities.regime_efficiency, thresholds)
+            values = _regime_class(quantities.regime_ratio, quantities.regime_efficiency, borders)
             end = quantities.regime_end
         else:
             values, end = _column_labels(quantities, task, config.horizon)
         values = classes[values]
         labels[task.name] = Labels(values, np.where(values != MISSING, end, MISSING).astype(np.int64))
-    if thresholds.volatility_mean is None or not thresholds.volatility_std:
-        intensity = np.full(len(quantities.volatility), np.nan)
-    else:
-        intensity = (quantities.volatility - thresholds.volatility_mean) / thresholds.volatility_std
+    spread = np.where(borders.volatility_std > 0, borders.volatility_std, np.nan)
+    intensity = (quantities.volatility - borders.volatility_mean) / spread
     return labels, intensity.astype(np.float32)
 
 
 def persistence_labels(
     quantities: TargetQuantities,
-    thresholds: SeriesThresholds,
+    borders: Borders,
     config: LabelConfig,
     tasks: Sequence[TaskConfig],
 ) -> dict[str, np.ndarray]:
@@ -172,9 +91,9 @@ def persistence_labels(
         if task.label == "direction":
             values = quantities.direction_past
         elif task.label == "volatility":
-            values = _volatility_class(quantities.volatility_past, thresholds)
+            values = _volatility_class(quantities.volatility_past, borders)
         elif task.label == "regime":
-            values = _regime_class(quantities.past_ratio, quantities.past_efficiency, thresholds)
+            values = _regime_class(quantities.past_ratio, quantities.past_efficiency, borders)
         else:
             known, _ = _column_labels(quantities, task, config.horizon)
             values = np.full(len(known), MISSING)
@@ -188,19 +107,16 @@ def label_column(task: TaskConfig) -> str | None:
     return task.label.removeprefix(COLUMN_PREFIX) if task.label.startswith(COLUMN_PREFIX) else None
 
 
-def _volatility_class(volatility: np.ndarray, thresholds: SeriesThresholds) -> np.ndarray:
-    low, high = thresholds.volatility_low, thresholds.volatility_high
-    if low is None or high is None:
-        return np.full(len(volatility), MISSING)
-    return np.select([np.isnan(volatility), volatility <= low, volatility <= high], [MISSING, 0, 1], 2)
+def _volatility_class(volatility: np.ndarray, borders: Borders) -> np.ndarray:
+    low, high = borders.volatility_low, borders.volatility_high
+    unknown = np.isnan(volatility) | np.isnan(low) | np.isnan(high)
+    return np.select([unknown, volatility <= low, volatility <= high], [MISSING, 0, 1], 2)
 
 
-def _regime_class(ratio: np.ndarray, efficiency: np.ndarray, thresholds: SeriesThresholds) -> np.ndarray:
-    if thresholds.regime_ratio is None or thresholds.regime_efficiency is None:
-        return np.full(len(ratio), MISSING)
-    unknown = np.isnan(ratio) | np.isnan(efficiency)
-    volatile = ratio > thresholds.regime_ratio
-    return np.select([unknown, volatile, efficiency >= thresholds.regime_efficiency], [MISSING, 2, 0], 1)
+def _regime_class(ratio: np.ndarray, efficiency: np.ndarray, borders: Borders) -> np.ndarray:
+    cuts = borders.regime_ratio, borders.regime_efficiency
+    unknown = np.isnan(ratio) | np.isnan(efficiency) | np.isnan(cuts[0]) | np.isnan(cuts[1])
+    return np.select([unknown, ratio > cuts[0], efficiency >= cuts[1]], [MISSING, 2, 0], 1)
 
 
 def _column_labels(

@@ -2,7 +2,7 @@
 
 Index t is the bar at whose close the question is put, t1 the last bar the answer uses: the answer is known at
 the close of t1. C, O, H, L are prices, r[t] = ln(C[t] / C[t-1]), h the horizon, sigma[t] the EWMA volatility
-of r up to t. Nothing reaches across a gap of more than `MAX_MISSING_BARS` expected bars.
+of r up to t. Nothing reaches across a gap of more than `MAX_MISSING_BARS` (`core.data.labels.past`) bars.
 """
 
 from __future__ import annotations
@@ -14,17 +14,9 @@ import numpy as np
 import pandas as pd
 
 from core.config import LabelConfig
-from core.data.calendar import missing_before
-from core.data.volatility import (
-    efficiency_ratio,
-    ewma_volatility,
-    garman_klass_variance,
-    log_returns,
-    log_volatility,
-    trailing_mean,
-)
+from core.data.labels.past import measure_past, spans_gap
+from core.data.volatility import efficiency_ratio, log_volatility, trailing_mean
 
-MAX_MISSING_BARS = 3
 MISSING = -1
 DIRECTIONS = ("Bullish", "Bearish", "Sideways")
 
@@ -85,52 +77,37 @@ def measure_targets(
         Columns of the user's data that are labels; absent ones count as unknown throughout.
     """
     open_, high, low, close = (bars[name].to_numpy(float) for name in ("open", "high", "low", "close"))
-    timeframe = str(bars["timeframe"].iloc[0]) if len(bars) else ""
-    ts = bars["ts"].to_numpy(dtype="datetime64[us]")
-    gaps = (missing_before(ts, timeframe) if len(bars) else np.zeros(0)) > MAX_MISSING_BARS
+    past = measure_past(bars, config)
     h, window, lead = config.horizon, config.regime_window, config.regime_lead
     count = len(bars)
+    ahead_open = ~spans_gap(past.gaps, 0, h)
+    volatility = _look_ahead(log_volatility(trailing_mean(past.variance, h)), h)
+    volatility = np.where(ahead_open, volatility, np.nan)
 
-    returns = log_returns(close)
-    sigma = ewma_volatility(returns, config.ewma_decay)
-    sigma = np.where(sigma > 0, sigma, np.nan)
-    ahead_open = ~spans_gap(gaps, 0, h)
+    around_open = ~spans_gap(past.gaps, lead - window, lead)
+    realised = np.sqrt(trailing_mean(past.returns**2, window))
+    regime_ratio = np.where(around_open, _look_ahead(realised, lead) / past.sigma, np.nan)
+    efficiency = _look_ahead(efficiency_ratio(past.returns, window), lead)
 
-    if config.volatility == "garman_klass":
-        variance = garman_klass_variance(open_, high, low, close)
-    else:
-        variance = returns**2
-    trailing = log_volatility(trailing_mean(variance, h))
-    volatility = np.where(ahead_open, _look_ahead(trailing, h), np.nan)
-    volatility_past = np.where(spans_gap(gaps, -h, 0), np.nan, trailing)
-
-    realised = np.sqrt(trailing_mean(returns**2, window))
-    efficiency = efficiency_ratio(returns, window)
-    around_open = ~spans_gap(gaps, lead - window, lead)
-    regime_ratio = np.where(around_open, _look_ahead(realised, lead) / sigma, np.nan)
-    regime_efficiency = np.where(around_open, _look_ahead(efficiency, lead), np.nan)
-    past_open = ~spans_gap(gaps, -window, 0)
-
-    direction, score, end, past = _direction(open_, high, low, close, sigma, config)
+    direction, score, end, direction_past = _direction(open_, high, low, close, past.sigma, config)
     direction = np.where(ahead_open, direction, MISSING)
-    past = np.where(spans_gap(gaps, -h, 0), MISSING, past)
     steps = np.arange(count)
     return TargetQuantities(
         instrument=str(bars["instrument"].iloc[0]) if count else "",
-        timeframe=timeframe,
-        sigma=sigma,
+        timeframe=str(bars["timeframe"].iloc[0]) if count else "",
+        sigma=past.sigma,
         direction_score=np.where(ahead_open, score, np.nan),
         direction=direction,
         direction_end=np.where(direction != MISSING, end, MISSING),
-        direction_past=past,
+        direction_past=np.where(spans_gap(past.gaps, -h, 0), MISSING, direction_past),
         volatility=volatility,
         volatility_end=np.where(np.isfinite(volatility), steps + h, MISSING),
-        volatility_past=volatility_past,
+        volatility_past=past.volatility,
         regime_ratio=regime_ratio,
-        regime_efficiency=regime_efficiency,
+        regime_efficiency=np.where(around_open, efficiency, np.nan),
         regime_end=np.where(np.isfinite(regime_ratio), steps + lead, MISSING),
-        past_ratio=np.where(past_open, realised / sigma, np.nan),
-        past_efficiency=np.where(past_open, efficiency, np.nan),
+        past_ratio=past.ratio,
+        past_efficiency=past.efficiency,
         columns={
             name: bars[name].to_numpy(dtype=object) if name in bars else np.full(count, None, dtype=object)
             for name in label_columns
@@ -184,29 +161,6 @@ def _look_ahead(values: np.ndarray, bars: int) -> np.ndarray:
 
 
 _UPPER, _LOWER, _TIME = range(3)
-
-
-def spans_gap(gaps: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Whether a gap lies between any two neighbours of the bars t + first .. t + last.
-
-    Parameters
-    ----------
-    gaps
-        Whether too many bars are missing before each bar, shape (T,) bool.
-    first, last
-        Offsets from t, first <= last.
-
-    Returns
-    -------
-    ndarray
-        Shape (T,) bool; bars outside the series count as no gap.
-    """
-    count = len(gaps)
-    before = np.concatenate([[0], np.cumsum(gaps)])
-    steps = np.arange(count)
-    start = np.clip(steps + first + 1, 0, count)
-    stop = np.clip(steps + last + 1, 0, count)
-    return before[stop] - before[start] > 0
 
 
 def forward_return(open_: np.ndarray, close: np.ndarray, horizon: int) -> np.ndarray:

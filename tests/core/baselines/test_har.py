@@ -11,10 +11,11 @@ from core.errors import InputError
 CUTS = (-0.43, 0.43)
 
 
-def volatility_rows(n=4000, seed=0, noise=0.6, weights=(0.2, 0.3, 0.4), names=("A|1d", "B|1d")):
+def volatility_rows(n=4000, seed=0, noise=0.6, weights=(0.2, 0.3, 0.4), names=("A|1d", "B|1d"), leverage=0.0):
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(n, 3))
-    target = 0.1 + features @ weights + noise * rng.normal(size=n)
+    balances = rng.uniform(-1, 1, (n, 2)) if leverage else np.zeros((n, 2))
+    target = 0.1 + features @ weights + leverage * balances[:, 0] + noise * rng.normal(size=n)
     return VolatilityRows(
         features=features,
         labels=np.digitize(target, CUTS),
@@ -23,6 +24,7 @@ def volatility_rows(n=4000, seed=0, noise=0.6, weights=(0.2, 0.3, 0.4), names=("
         low=np.full(n, CUTS[0]),
         high=np.full(n, CUTS[1]),
         series=np.array(names, dtype=object)[rng.integers(0, len(names), n)],
+        balances=balances,
     )
 
 
@@ -41,6 +43,12 @@ def test_har_probabilities_are_those_of_a_normal_cut_at_the_terciles():
     spread = np.sqrt(np.mean((train.target - centre) ** 2))
     low, high = (norm.cdf((cut - centre) / spread) for cut in CUTS)
     np.testing.assert_allclose(fitted.predict(train), np.column_stack([low, high - low, 1 - high]), atol=2e-4)
+
+
+def test_har_takes_semivariances_up_where_falls_raise_what_follows():
+    fitted = Har.fit(volatility_rows(leverage=0.5), volatility_rows(seed=1, leverage=0.5))
+    assert fitted.semivariances
+    np.testing.assert_allclose(fitted.coefficients["|1d"], [0.1, 0.2, 0.3, 0.4, 0.5, 0], atol=0.04)
 
 
 def test_har_keeps_a_regression_per_series_only_where_series_differ():

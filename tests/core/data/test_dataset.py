@@ -10,7 +10,7 @@ import pytest
 
 from core.config import Config, parse_config
 from core.data.dataset import prepare, prepare_frozen
-from core.data.features.table import CAUSAL_WARMUP, MISSING_SHARE, OPTIONAL
+from core.data.features.table import MISSING_SHARE, OPTIONAL, warm_up
 from core.data.inputs import prepare_window
 from core.data.segments import SegmentBorders
 from core.errors import ConfigError, WindowError
@@ -99,15 +99,22 @@ def test_changing_bars_outside_train_changes_nothing_that_was_fitted_nor_earlier
             np.testing.assert_array_equal(before.labels[task][in_train], after.labels[task][in_train])
 
 
-def test_the_audit_names_no_row_outside_train():
-    assert set(DATA.audit) == {"scaler", "volatility thresholds", "regime thresholds"}
-    for seen in DATA.audit.values():
-        assert set(seen) == {series.key for series in DATA.series}
+def test_trailing_borders_are_fitted_on_nothing_and_frozen_ones_on_rows_of_train_alone():
+    assert set(DATA.audit) == {"scaler"}
+    assert DATA.thresholds == {}
+    frozen = _prepare(BARS, _config(labels={"reference": "frozen"}))
+    assert set(frozen.audit) == {"scaler", "volatility thresholds", "regime thresholds"}
+    for seen in frozen.audit.values():
+        assert set(seen) == {series.key for series in frozen.series}
         for key, rows in seen.items():
             length = pd.Timedelta(days=7 if key.endswith("1w") else 1)
             assert rows["rows"] > 50
-            assert pd.Timestamp(rows["last"]) + length <= DATA.borders.train_end
-    assert DATA.audit["volatility thresholds"]["AAA|1d"]["rows"] == DATA.thresholds["AAA|1d"].volatility_rows
+            assert pd.Timestamp(rows["last"]) + length <= frozen.borders.train_end
+    rows = frozen.audit["volatility thresholds"]["AAA|1d"]["rows"]
+    assert rows == frozen.thresholds["AAA|1d"].volatility_rows
+    cuts = _series(frozen, "AAA|1d").borders.volatility_low
+    assert set(cuts) == {frozen.thresholds["AAA|1d"].volatility_low}
+    assert len(set(_series(DATA, "AAA|1d").borders.volatility_low[260:])) > 100
 
 
 def test_every_segment_of_every_task_has_labels_and_segments_mark_only_labels():
@@ -142,7 +149,7 @@ def test_explicit_borders_bound_every_segment():
 @pytest.mark.parametrize("key", [("AAA", "1d"), ("CCC", "1d"), ("AAA", "1w")])
 @pytest.mark.parametrize("end", [LENGTH, 290, 900, 1300])
 def test_a_live_window_has_the_numbers_of_the_whole_history(key, end):
-    config = _config(data={"max_missing_share": 0.5})
+    config = _config(data={"max_missing_share": 0.9})
     bars = BARS[key].iloc[:end]
     end = len(bars)
     others = {
@@ -157,11 +164,11 @@ def test_a_live_window_has_the_numbers_of_the_whole_history(key, end):
 def test_a_live_window_does_not_depend_on_bars_further_back_than_the_warm_up_nor_on_later_ones():
     frame = BARS["AAA", "1d"]
     others = {"BBB": BARS["BBB", "1d"], "CCC": BARS["CCC", "1d"]}
-    end = 1400
+    end, reach = 1490, LENGTH + warm_up(CONFIG.labels)
     known, _ = prepare_window(frame.iloc[:end], others, DATA.feature_names, DATA.scaler, CONFIG, LENGTH)
-    recent = frame.iloc[end - LENGTH - CAUSAL_WARMUP : end].reset_index(drop=True)
+    recent = frame.iloc[end - reach : end].reset_index(drop=True)
     moment = recent["ts"].iloc[-1]
-    cut = {name: bars[bars["ts"] <= moment].tail(LENGTH + CAUSAL_WARMUP) for name, bars in others.items()}
+    cut = {name: bars[bars["ts"] <= moment].tail(reach) for name, bars in others.items()}
     features, _ = prepare_window(recent, cut, DATA.feature_names, DATA.scaler, CONFIG, LENGTH)
     np.testing.assert_allclose(features, known, atol=1e-5)
 
@@ -169,8 +176,7 @@ def test_a_live_window_does_not_depend_on_bars_further_back_than_the_warm_up_nor
 def test_frozen_preparation_repeats_what_was_prepared():
     prepared = _series(DATA, "AAA|1d")
     others = {"BBB": BARS["BBB", "1d"], "CCC": BARS["CCC", "1d"]}
-    thresholds = DATA.thresholds["AAA|1d"]
-    again = prepare_frozen(BARS["AAA", "1d"], others, DATA.scaler, thresholds, DATA.borders, CONFIG)
+    again = prepare_frozen(BARS["AAA", "1d"], others, DATA.scaler, None, DATA.borders, CONFIG)
     np.testing.assert_array_equal(again.features, prepared.features)
     np.testing.assert_array_equal(again.intensity, prepared.intensity)
     for field in ("labels", "label_end", "segments", "persistence"):
@@ -244,13 +250,23 @@ def test_too_short_a_history_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore:dropped features")
-def test_a_new_instrument_without_training_rows_has_direction_labels_alone():
+@pytest.mark.parametrize(("reference", "said"), [("trailing", "history"), ("frozen", "training history")])
+def test_a_new_instrument_with_too_few_bars_has_direction_labels_alone(reference, said):
     young = make_bars(100, "NEW", seed=8, start="2004-06-01")
-    with pytest.warns(UserWarning, match=r"NEW\|1d: too little training history"):
-        data = prepare({**BARS, ("NEW", "1d"): young}, CONFIG, DATA.borders)
+    config = _config(labels={"reference": reference})
+    with pytest.warns(UserWarning, match=rf"NEW\|1d: too little {said}"):
+        data = prepare({**BARS, ("NEW", "1d"): young}, config, DATA.borders)
     series = _series(data, "NEW|1d")
     assert (series.labels["volatility"] == -1).all()
     assert (series.labels["direction"] >= 0).any()
+
+
+def test_an_instrument_never_trained_on_has_labels_of_every_task_from_its_own_borders():
+    new = make_bars(600, "NEW", seed=8)
+    series = prepare_frozen(new, None, DATA.scaler, None, DATA.borders, CONFIG)
+    for task in ("direction", "volatility", "regime"):
+        assert (series.labels[task][300:580] >= 0).all()
+        assert (series.persistence[task][300:] >= 0).all()
 
 
 def test_a_label_column_is_a_task_and_never_a_feature():

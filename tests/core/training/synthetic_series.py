@@ -7,6 +7,7 @@ import pandas as pd
 
 from core.config import Config, parse_config
 from core.data.dataset import LabelledSeries, PreparedData
+from core.data.labels.borders import Borders
 from core.data.scaling import FeatureScaler
 from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders
 
@@ -108,4 +109,5 @@ def _series(
         intensity=((features[:, 2] - 50) / 29).astype(np.float32),
         close=np.full(bars, 100.0),
         persistence={task: np.where(np.arange(bars) % 5 == 0, -1, values) for task, values in labels.items()},
+        borders=Borders.unknown(bars),
     )

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.features.table import CAUSAL_WARMUP, feature_groups, feature_table
+from core.config import LabelConfig
+from core.data.features.table import CAUSAL_WARMUP, OPTIONAL, feature_groups, feature_table, warm_up
 from core.data.volatility import efficiency_ratio, ewma_volatility, garman_klass_variance, trailing_mean
 from core.errors import BarsError
 from tests.core.data.synthetic_bars import make_bars, scale_bars
 
-COUNT = 1900
+COUNT = 2700
+WARM_UP = warm_up(LabelConfig())
 
 
 def _with_user_columns(bars: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +41,7 @@ def _until(bars: pd.DataFrame, ts: pd.Timestamp) -> pd.DataFrame:
     return bars[bars["ts"] <= ts].reset_index(drop=True)
 
 
-CUTS = (70, 333, 1100, 1500)
+CUTS = (70, 333, 1100, 2300)
 TRUNCATED = {
     cut: feature_table(
         OWN.iloc[: cut + 1], {name: _until(bars, OWN["ts"].iloc[cut]) for name, bars in OTHERS.items()}
@@ -65,8 +67,8 @@ def test_scaling_prices_and_volume_changes_nothing(column):
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_series_that_starts_later_has_the_same_values_after_warm_up(column):
-    later = LATE[column].to_numpy()[CAUSAL_WARMUP:]
-    known = TABLE[column].to_numpy()[LATE_START + CAUSAL_WARMUP :]
+    later = LATE[column].to_numpy()[WARM_UP:]
+    known = TABLE[column].to_numpy()[LATE_START + WARM_UP :]
     assert len(later) > 300
     np.testing.assert_allclose(later, known, rtol=1e-9, atol=1e-9)
 
@@ -75,15 +77,15 @@ def test_a_series_that_starts_later_has_the_same_values_after_warm_up(column):
 def test_values_are_finite_or_unknown_and_mostly_known(column):
     values = TABLE[column].to_numpy()
     assert not np.isinf(values).any()
-    assert np.isfinite(values[300:]).mean() > 0.9
+    assert np.isfinite(values[320:]).mean() > 0.9
     assert np.nanstd(values) > 1e-3
 
 
-def test_there_are_about_forty_features_in_eight_groups():
+def test_there_are_about_seventy_features_in_eight_groups():
     groups = feature_groups(COLUMNS)
-    assert 30 <= len(COLUMNS) - 2 <= 45
+    assert 60 <= len(COLUMNS) - 2 - len(OPTIONAL) <= 75
     assert set(groups.values()) == {
-        "price", "range", "volume", "volatility", "calendar", "cross-asset", "user"
+        "price", "range", "volume", "volatility", "regime", "calendar", "cross-asset", "user"
     }  # fmt: skip
     assert [name for name, group in groups.items() if group == "user"] == ["sentiment", "event"]
 
@@ -220,10 +222,11 @@ def test_time_of_day_and_day_of_week_are_points_on_a_circle():
 
 
 def test_a_users_column_is_a_robust_z_score_over_250_bars():
-    window = OWN["sentiment"].iloc[1000 - 249 : 1001]
+    row = 1000 + int(np.flatnonzero(OWN["sentiment"].iloc[1000:].notna())[0])
+    window = OWN["sentiment"].iloc[row - 249 : row + 1]
     spread = (window.quantile(0.75) - window.quantile(0.25)) / 1.349
-    expected = (OWN["sentiment"].iloc[1000] - window.median()) / spread
-    assert TABLE["sentiment"].iloc[1000] == pytest.approx(expected, rel=1e-9)
+    expected = (OWN["sentiment"].iloc[row] - window.median()) / spread
+    assert TABLE["sentiment"].iloc[row] == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_rare_flag_is_measured_in_standard_deviations_and_a_constant_column_is_zero():

@@ -10,13 +10,8 @@ import pandas as pd
 import pytest
 
 from core.config import LabelConfig, TaskConfig
-from core.data.labels.assign import (
-    SeriesThresholds,
-    assign_labels,
-    fit_thresholds,
-    persistence_labels,
-    training_rows,
-)
+from core.data.labels.assign import assign_labels, persistence_labels
+from core.data.labels.borders import SeriesThresholds, fit_thresholds, training_rows
 from core.data.labels.measure import measure_targets
 from core.errors import BarsError, ConfigError
 from tests.core.data.synthetic_bars import make_bars
@@ -145,8 +140,9 @@ def test_classes_follow_from_training_quantiles_and_every_class_occurs(case):
     bars, config, quantities, oracle = case
     train = _train(len(bars))
     thresholds = fit_thresholds(quantities, train, config)
+    frozen = thresholds.borders(len(quantities.sigma))
     tasks = TASKS if config.direction != "fixed_return" else TASKS[1:]
-    labels, intensity = assign_labels(quantities, thresholds, config, tasks)
+    labels, intensity = assign_labels(quantities, frozen, config, tasks)
 
     ahead = np.array([oracle.volatility(t) for t in range(len(bars))])
     rows = [t for t in range(300 - config.horizon) if not math.isnan(ahead[t])]
@@ -178,7 +174,8 @@ def test_bars_after_t1_change_no_label_and_t1_itself_may(name):
         TaskConfig(name="direction", classes=["Bullish", "Bearish"], label="direction"), *TASKS[1:]
     ]  # fmt: skip
     thresholds = fit_thresholds(measure_targets(bars, config), np.ones(260, dtype=bool), config)
-    before, _ = assign_labels(measure_targets(bars, config), thresholds, config, tasks)
+    frozen = thresholds.borders(len(bars))
+    before, _ = assign_labels(measure_targets(bars, config), frozen, config, tasks)
     changed_at_t1 = dict.fromkeys(before, 0)
     rng = np.random.default_rng(0)
     for first in range(60, 240, 9):
@@ -188,7 +185,7 @@ def test_bars_after_t1_change_no_label_and_t1_itself_may(name):
         shaken.loc[tail, "close"] *= factor
         shaken["high"] = shaken[["open", "high", "close"]].max(axis=1)
         shaken["low"] = shaken[["open", "low", "close"]].min(axis=1)
-        after, _ = assign_labels(measure_targets(shaken, config), thresholds, config, tasks)
+        after, _ = assign_labels(measure_targets(shaken, config), frozen, config, tasks)
         for task, labels in before.items():
             settled = (labels.end >= 0) & (labels.end < first)
             np.testing.assert_array_equal(after[task].values[settled], labels.values[settled])
@@ -263,10 +260,11 @@ def test_a_straight_path_trends_a_zigzag_ranges_and_a_burst_is_volatile():
         "regime_ratio": 1.5, "regime_efficiency": 0.5, "volatility_rows": 0, "regime_rows": 99,
     }  # fmt: skip
     thresholds = SeriesThresholds.from_dict(cuts)
+    frozen = thresholds.borders(70)
     zigzag = [0.01 * (-1) ** i for i in range(10)]
     # At bar 64 the ten returns are those of bars 60..69.
     for moves, expected in (([0.01] * 10, 0), (zigzag, 1), ([0.0] * 5 + [0.04] * 5, 2)):
-        labels, _ = assign_labels(measure_targets(_calm_then(moves), config), thresholds, config, TASKS)
+        labels, _ = assign_labels(measure_targets(_calm_then(moves), config), frozen, config, TASKS)
         assert (labels["regime"].values[64], labels["regime"].end[64]) == (expected, 69)
 
 
@@ -320,8 +318,9 @@ def test_too_few_training_rows_leave_volatility_and_regime_unlabelled():
     bars, config = make_bars(120), LabelConfig()
     quantities = measure_targets(bars, config)
     thresholds = fit_thresholds(quantities, np.arange(120) < 54, config)
+    frozen = thresholds.borders(len(quantities.sigma))
     assert thresholds.volatility_low is None
-    labels, intensity = assign_labels(quantities, thresholds, config, TASKS)
+    labels, intensity = assign_labels(quantities, frozen, config, TASKS)
     assert (labels["volatility"].values == -1).all()
     assert (labels["regime"].end == -1).all()
     assert (labels["direction"].values >= 0).any()
@@ -338,11 +337,14 @@ def test_persistence_is_the_rule_on_bars_up_to_t():
     bars, config = make_bars(300, seed=3), LabelConfig()
     quantities = measure_targets(bars, config)
     thresholds = fit_thresholds(quantities, _train(300), config)
-    labels, _ = assign_labels(quantities, thresholds, config, TASKS)
-    past = persistence_labels(quantities, thresholds, config, TASKS)
+    frozen = thresholds.borders(len(quantities.sigma))
+    labels, _ = assign_labels(quantities, frozen, config, TASKS)
+    past = persistence_labels(quantities, frozen, config, TASKS)
     h = config.horizon
     np.testing.assert_array_equal(past["volatility"][50:], labels["volatility"].values[50 - h : -h])
-    part = persistence_labels(measure_targets(bars.iloc[:220], config), thresholds, config, TASKS)
+    part = persistence_labels(
+        measure_targets(bars.iloc[:220], config), frozen.at(np.arange(220)), config, TASKS
+    )
     for task, values in part.items():
         np.testing.assert_array_equal(values, past[task][:220])
         assert set(values[40:]) == {0, 1, 2}
@@ -355,8 +357,9 @@ def test_class_indices_follow_the_tasks_own_order():
     bars, config = make_bars(200), LabelConfig()
     quantities = measure_targets(bars, config)
     thresholds = fit_thresholds(quantities, np.ones(200, dtype=bool), config)
+    frozen = thresholds.borders(len(quantities.sigma))
     turned = TaskConfig(name="turned", classes=["Sideways", "Bullish", "Bearish"], label="direction")
-    labels, _ = assign_labels(quantities, thresholds, config, [TASKS[0], turned])
+    labels, _ = assign_labels(quantities, frozen, config, [TASKS[0], turned])
     usual, other = labels["direction"].values, labels["turned"].values
     known = usual >= 0
     np.testing.assert_array_equal(
@@ -373,14 +376,15 @@ def test_a_column_of_the_users_data_becomes_a_task():
     for column in (np.where(wanted < 0, np.nan, wanted), names):
         quantities = measure_targets(bars.assign(mood=column), config, ["mood"])
         thresholds = fit_thresholds(quantities, np.ones(120, dtype=bool), config)
-        labels, _ = assign_labels(quantities, thresholds, config, [task])
+        frozen = thresholds.borders(len(quantities.sigma))
+        labels, _ = assign_labels(quantities, frozen, config, [task])
         np.testing.assert_array_equal(labels["mood"].values, wanted)
         assert labels["mood"].end[0] == config.horizon
-        past = persistence_labels(quantities, thresholds, config, [task])["mood"]
+        past = persistence_labels(quantities, frozen, config, [task])["mood"]
         np.testing.assert_array_equal(past[5:], wanted[:-5])
     quantities = measure_targets(bars.assign(mood=2.0), config, ["mood"])
     with pytest.raises(BarsError, match="calm, wild"):
-        assign_labels(quantities, thresholds, config, [task])
+        assign_labels(quantities, frozen, config, [task])
 
 
 @pytest.mark.parametrize(
@@ -395,5 +399,6 @@ def test_a_task_with_foreign_classes_or_label_is_refused(task):
     bars, config = make_bars(100), LabelConfig()
     quantities = measure_targets(bars, config)
     thresholds = fit_thresholds(quantities, np.ones(100, dtype=bool), config)
+    frozen = thresholds.borders(len(quantities.sigma))
     with pytest.raises(ConfigError):
-        assign_labels(quantities, thresholds, config, [task])
+        assign_labels(quantities, frozen, config, [task])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 
 from core import __version__
 from core.confidence.similarity import DistanceReference, TrainingReference
@@ -22,9 +23,10 @@ from core.data.scaling import FeatureScaler
 from core.data.segments import SegmentBorders
 from core.disk import digest_file, digest_json, stage_folder
 from core.errors import BundleError, InputError
+from core.models.ensemble import Model, join_members
 from core.models.transformer import MarketTransformer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
 README = "README.md"
@@ -41,9 +43,12 @@ class Bundle:
     Attributes
     ----------
     thresholds
-        Frozen label borders by ``"instrument|timeframe"``.
+        Frozen label borders by ``"instrument|timeframe"``; empty where labels are cut at trailing ones.
     instruments, timeframes
-        Vocabularies; index 0 of the embeddings is "unknown", the first name is 1.
+        Vocabularies, of what the model was trained on; index 0 of the embeddings is "unknown", the first name
+        is 1.
+    peers
+        Instruments whose bars the cross-asset features of the others are measured against, trained on or not.
     confidence
         What states each task's confidence, fitted on the calibrate segment; tasks with too few labels there
         are absent.
@@ -60,6 +65,7 @@ class Bundle:
     scaler: FeatureScaler
     thresholds: dict[str, SeriesThresholds]
     instruments: tuple[str, ...]
+    peers: tuple[str, ...]
     timeframes: tuple[str, ...]
     borders: SegmentBorders
     reference: TrainingReference
@@ -67,7 +73,7 @@ class Bundle:
     baselines: dict[str, Any]
     metrics: dict[str, Any]
     data_fingerprint: str
-    model: MarketTransformer
+    model: Model
     code_version: str = __version__
     version: str = ""
 
@@ -236,6 +242,7 @@ def _manifest(bundle: Bundle) -> dict[str, Any]:
         "scaler": bundle.scaler.to_dict(),
         "thresholds": {key: value.to_dict() for key, value in bundle.thresholds.items()},
         "instruments": list(bundle.instruments),
+        "peers": list(bundle.peers),
         "timeframes": list(bundle.timeframes),
         "borders": bundle.borders.to_dict(),
         "reference": {
@@ -275,26 +282,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
-    config = parse_config(manifest["config"])
+    config = _read_config(manifest)
     scaler = FeatureScaler.from_dict(manifest["scaler"])
-    model = MarketTransformer(
-        config.model,
-        num_features=len(scaler.columns),
-        tasks=config.tasks,
-        num_instruments=len(manifest["instruments"]),
-        num_timeframes=len(manifest["timeframes"]),
-    )
-    try:
-        model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-    except safetensors.SafetensorError as error:
-        raise BundleError(f"safetensors weights in {folder}", str(error), "copy the bundle again") from None
-    model.eval()
     return Bundle(
         name=manifest["name"],
         config=config,
         scaler=scaler,
         thresholds={key: SeriesThresholds.from_dict(value) for key, value in manifest["thresholds"].items()},
         instruments=tuple(manifest["instruments"]),
+        peers=tuple(manifest.get("peers", manifest["instruments"])),
         timeframes=tuple(manifest["timeframes"]),
         borders=SegmentBorders.from_dict(manifest["borders"]),
         reference=TrainingReference(*(_read_reference(folder, manifest, part) for part in REFERENCES)),
@@ -304,10 +300,35 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Bundle:
         baselines=manifest["baselines"],
         metrics=manifest["metrics"],
         data_fingerprint=manifest["data_fingerprint"],
-        model=model,
+        model=_read_model(folder, manifest, config, scaler),
         code_version=manifest["code_version"],
         version=manifest["digest"][:12],
     )
+
+
+def _read_config(manifest: dict[str, Any]) -> Config:
+    raw = manifest["config"]
+    if manifest["format_version"] == 1:
+        # Before format 2 there was one kind of border.
+        raw = raw | {"labels": raw["labels"] | {"reference": "frozen"}}
+    return parse_config(raw)
+
+
+def _read_model(folder: Path, manifest: dict[str, Any], config: Config, scaler: FeatureScaler) -> Model:
+    direct = {task.name: task.direct_columns(scaler.columns) for task in config.tasks}
+    counts = len(scaler.columns), config.tasks, len(manifest["instruments"]), len(manifest["timeframes"])
+    model = join_members(
+        [MarketTransformer(config.model, *counts, direct) for _ in range(config.model.members)]
+    )
+    try:
+        weights = safetensors.torch.load_file(folder / WEIGHTS)
+    except safetensors.SafetensorError as error:
+        raise BundleError(f"safetensors weights in {folder}", str(error), "copy the bundle again") from None
+    if manifest["format_version"] == 1:
+        # Its heads had no scale, which is to say 1.
+        weights = {f"heads.{task.name}.scale": torch.ones(()) for task in config.tasks} | weights
+    model.load_state_dict(weights)
+    return model.eval()
 
 
 def _read_reference(folder: Path, manifest: dict[str, Any], part: str) -> DistanceReference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +105,13 @@ class TaskConfig(_Section):
     label: str = Field(description="direction, volatility, regime, or column:NAME of the user's data")
     weight: float = Field(default=1.0, ge=0)
     intensity: bool = Field(default=False, description="add a regression output of the same quantity")
+    direct: list[str] = Field(
+        default=[], description="features of the bar itself that a linear path reads into the logits"
+    )
+
+    def direct_columns(self, feature_names: Sequence[str]) -> list[int]:
+        """Indices of the direct inputs among a model's features; those it does not read are left out."""
+        return [feature_names.index(name) for name in self.direct if name in feature_names]
 
 
 class ModelConfig(_Section):
@@ -123,6 +131,9 @@ class ModelConfig(_Section):
         default=0.1, ge=0, lt=1, description="share of windows whose instrument is hidden"
     )
     feature_gate: bool = True
+    members: int = Field(
+        default=1, ge=1, le=16, description="transformers trained apart whose logits are averaged"
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> ModelConfig:
@@ -179,11 +190,47 @@ class Config(_Section):
     labels: LabelConfig = LabelConfig()
     tasks: list[TaskConfig] = Field(
         default=[
-            TaskConfig(name="direction", classes=["Bullish", "Bearish", "Sideways"], label="direction"),
             TaskConfig(
-                name="volatility", classes=["Low", "Medium", "High"], label="volatility", intensity=True
+                name="direction",
+                classes=["Bullish", "Bearish", "Sideways"],
+                label="direction",
+                direct=["sigma_over_low", "return_1", "return_5", "mfi_14", "range"],
             ),
-            TaskConfig(name="regime", classes=["Trending", "Ranging", "Volatile"], label="regime"),
+            TaskConfig(
+                name="volatility",
+                classes=["Low", "Medium", "High"],
+                label="volatility",
+                intensity=True,
+                direct=[
+                    *(
+                        f"volatility_{bars}_{part}"
+                        for bars in (1, 5, 22, 60)
+                        for part in ("over_low", "below_low", "above_high")
+                    ),
+                    "volatility_border_gap",
+                    "sigma_over_low",
+                    "return_2",
+                ],
+            ),
+            TaskConfig(
+                name="regime",
+                classes=["Trending", "Ranging", "Volatile"],
+                label="regime",
+                direct=[
+                    "known_ratio",
+                    "known_filled",
+                    "known_net",
+                    "known_path",
+                    "known_efficiency_over",
+                    "known_efficiency_above",
+                    "volatility_5_over_high",
+                    "volatility_22_over_low",
+                    "sigma_over_low",
+                    "past_ratio_over",
+                    "efficiency_20",
+                    "bollinger_20",
+                ],
+            ),
         ],
         min_length=1,
     )

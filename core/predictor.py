@@ -172,7 +172,7 @@ class Predictor:
         stored = self.store.instruments(timeframe)
         return {
             other: self.store.read_range(other, timeframe, start, end)
-            for other in self.bundle.instruments
+            for other in self.bundle.peers
             if other != instrument and other in stored
         }
 

@@ -17,7 +17,7 @@ from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
-from core.models.transformer import MarketTransformer
+from core.training.trainer import build_model
 
 
 def random_walk(instrument: str, bars: int, seed: int, timeframe: str = "1d") -> pd.DataFrame:
@@ -69,9 +69,7 @@ def noisy_confidence(config: Config, seed: int) -> dict[str, TaskConfidence]:
 def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int = 0) -> Bundle:
     """A bundle whose weights are random: enough for everything but skill."""
     torch.manual_seed(seed)
-    model = MarketTransformer(
-        config.model, len(data.feature_names), config.tasks, len(data.instruments), len(data.timeframes)
-    ).eval()
+    model = build_model(data, config).eval()
     noise = np.random.default_rng(seed).normal(size=(400, config.model.d_model))
     length = config.model.sequence_length
     windows = [
@@ -88,6 +86,7 @@ def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int
             scaler=data.scaler,
             thresholds=data.thresholds,
             instruments=tuple(data.instruments),
+            peers=data.peers,
             timeframes=tuple(data.timeframes),
             borders=data.borders,
             reference=TrainingReference(DistanceReference.fit(noise, noise), described),

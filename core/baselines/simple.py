@@ -6,7 +6,7 @@ Shapes: n rows (the last bars of windows), N features, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -38,11 +38,14 @@ class BaselineRows:
         (n,) int64, -1 = none: left out of fitting.
     persistence
         Class by the label's rule on bars up to the row's, (n,) int64, -1 = unknown.
+    direct
+        Indices of the features that the task's direct path reads.
     """
 
     features: np.ndarray
     labels: np.ndarray
     persistence: np.ndarray
+    direct: tuple[int, ...] = field(default=(), kw_only=True)
 
     def labelled(self) -> BaselineRows:
         """Only the rows with a label.
@@ -55,7 +58,12 @@ class BaselineRows:
         known = self.labels != NO_LABEL
         if not known.any():
             raise InputError("rows with a label", "none", "move the split borders or check the label")
-        return BaselineRows(self.features[known], self.labels[known], self.persistence[known])
+        kept = self.features[known], self.labels[known], self.persistence[known]
+        return BaselineRows(*kept, direct=self.direct)
+
+    def reading(self, columns: Sequence[int]) -> BaselineRows:
+        """The same rows with some of the features alone."""
+        return BaselineRows(self.features[:, list(columns)], self.labels, self.persistence)
 
 
 class Baseline(Protocol):
@@ -229,8 +237,39 @@ class Logistic:
         return cls(raw["weights"], raw["intercept"], raw["strength"])
 
 
+@dataclass(frozen=True)
+class Line(Logistic):
+    """Multinomial logistic regression on the inputs of the task's direct path alone.
+
+    What the model starts from, and is meant never to fall behind.
+
+    Attributes
+    ----------
+    columns
+        Indices of the S features it reads; `weights` are (C, S).
+    """
+
+    columns: list[int] = field(default_factory=list)
+
+    @classmethod
+    def fit(cls, train: BaselineRows, calibrate: BaselineRows, num_classes: int) -> Self:
+        """As `Logistic.fit`, on the features that ``train.direct`` names; needs at least one."""
+        columns = list(train.direct)
+        fitted = Logistic.fit(train.reading(columns), calibrate.reading(columns), num_classes)
+        return cls(fitted.weights, fitted.intercept, fitted.strength, columns)
+
+    def predict(self, rows: BaselineRows) -> np.ndarray:
+        """Softmax of the linear logits."""
+        return Logistic(self.weights, self.intercept, self.strength).predict(rows.reading(self.columns))
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """From plain numbers."""
+        return cls(raw["weights"], raw["intercept"], raw["strength"], raw["columns"])
+
+
 class Baselines:
-    """The baselines of every task.
+    """The baselines of every task; `Line` only where the task has direct inputs.
 
     Attributes
     ----------
@@ -241,6 +280,7 @@ class Baselines:
     kinds: ClassVar[dict[str, type[Baseline]]] = {
         "prior": ClassPrior,
         "persistence": Persistence,
+        "line": Line,
         "logistic": Logistic,
     }
 
@@ -253,7 +293,8 @@ class Baselines:
         fitted = {}
         for task in tasks:
             rows = baseline_rows(train, task.name), baseline_rows(calibrate, task.name)
-            fitted[task.name] = {name: kind.fit(*rows, len(task.classes)) for name, kind in cls.kinds.items()}
+            kinds = {name: kind for name, kind in cls.kinds.items() if name != "line" or rows[0].direct}
+            fitted[task.name] = {name: kind.fit(*rows, len(task.classes)) for name, kind in kinds.items()}
         return cls(fitted)
 
     def predict(self, dataset: LastBarWindows, task: str) -> dict[str, np.ndarray]:
@@ -287,4 +328,5 @@ def baseline_rows(dataset: LastBarWindows, task: str) -> BaselineRows:
     for which in np.unique(dataset.rows[:, 0]):
         mine = dataset.rows[:, 0] == which
         features[mine] = series[which].features[dataset.rows[mine, 1]]
-    return BaselineRows(features, dataset.last_labels(task), dataset.last_persistence(task))
+    direct = tuple(dataset.direct_columns(task))
+    return BaselineRows(features, dataset.last_labels(task), dataset.last_persistence(task), direct=direct)

@@ -135,8 +135,7 @@ def lagged_rows(dataset: LastBarWindows, task: str) -> BaselineRows:
 
 
 def plain_config(config: Config) -> Config:
-    """The same model, budget and seed without attention windows and temporal bias."""
-    model = config.model.model_copy(
-        update={"windows": [None] * len(config.model.windows), "temporal_bias": False}
-    )
+    """The same model, budget and seed without attention windows and temporal bias; one member."""
+    plain = {"windows": [None] * len(config.model.windows), "temporal_bias": False, "members": 1}
+    model = config.model.model_copy(update=plain)
     return config.model_copy(update={"model": model})

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from core.models.attention import attention_bias
-from core.models.heads import TaskHead
-from core.models.trace import Trace, list_blocks
+from core.models.ensemble import Model, list_members
+from core.models.heads import HeadOutput, TaskHead
+from core.models.trace import MemberTrace, Trace, list_blocks
 from core.models.transformer import MarketTransformer, TransformerBlock
 
 PASSES = 64
@@ -27,7 +28,7 @@ Drop = Callable[[Tensor], Tensor]
 
 
 def redraw_recent_bars(
-    model: MarketTransformer,
+    model: Model,
     traced: Trace,
     passes: int = PASSES,
     bars: int = RECENT_BARS,
@@ -39,7 +40,8 @@ def redraw_recent_bars(
     one; every dropout the recent bars meet (embedding, attention weights, feed-forward, residual, heads) is
     redrawn. With `bars` of the whole window nothing is left out.
 
-    Masks depend on the seed alone: a window gets the same numbers alone and in any batch.
+    Masks depend on the seed alone: a window gets the same numbers alone and in any batch. Every member of an
+    ensemble is redrawn, by masks of its own, and their logits averaged within each pass.
 
     Returns
     -------
@@ -52,6 +54,17 @@ def redraw_recent_bars(
     whole forwards do, is measured by ``python -m tests.benchmarks.prediction_latency``: more passes help,
     more bars do not.
     """
+    logits = [
+        _redraw_member(member, kept, passes, bars, seed + place)
+        for place, (member, kept) in enumerate(zip(list_members(model), traced.members, strict=True))
+    ]
+    return {name: torch.softmax(_mean([drawn[name] for drawn in logits]), dim=-1) for name in model.heads}
+
+
+def _redraw_member(
+    model: MarketTransformer, traced: MemberTrace, passes: int, bars: int, seed: int
+) -> dict[str, Tensor]:
+    """Logits of every task under `passes` masks, (P, B, C) float32."""
     length = traced.embedded.shape[1]
     bars = min(bars, length)
     rate = model.config.dropout
@@ -68,16 +81,17 @@ def redraw_recent_bars(
         hidden = drop(block.expand[1](block.expand[0](block.feed_forward_norm(x))))
         x = x + drop(block.contract(hidden))
     representation = model.final_norm(x[:, :, -1])
-    probabilities = {
-        name: torch.softmax(head.logits(_head_hidden(head.hidden, representation, drop)).float(), dim=-1)
+    said = traced.layers[-1]
+    logits = {
+        name: head.add(_head_hidden(head.hidden, representation, drop), _last_direct(said[name])).float()
         for name, head in _heads(model).items()
     }
     # Without dropout one pass is all of them, to the last bit.
-    return {name: drawn.expand(passes, -1, -1) for name, drawn in probabilities.items()}
+    return {name: drawn.expand(passes, -1, -1) for name, drawn in logits.items()}
 
 
 def redraw_everything(
-    model: MarketTransformer,
+    model: Model,
     x: Tensor,
     instrument: Tensor,
     timeframe: Tensor,
@@ -90,23 +104,35 @@ def redraw_everything(
     """
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(seed)
-        modules = [module for module in model.modules() if not module.training]
-        embedded = model.embed(x, instrument, timeframe)  # eval mode: no instrument is hidden
-        try:
-            model.train()
-            embedded = model.embedding_dropout(embedded.repeat(passes, 1, 1))
-            states = model.encode(embedded, last_only=True)
-            heads = model.read(model.final_norm(states.layers[-1][:, -1]))
-        finally:
-            for module in modules:
-                module.training = False
-    return {
-        name: torch.softmax(head.logits.float(), dim=-1).unflatten(0, (passes, len(x)))
-        for name, head in heads.items()
-    }
+        logits = [_forward_often(m, x, instrument, timeframe, passes) for m in list_members(model)]
+    return {name: torch.softmax(_mean([drawn[name] for drawn in logits]), dim=-1) for name in model.heads}
 
 
-@lru_cache(maxsize=4)
+def _forward_often(
+    model: MarketTransformer, x: Tensor, instrument: Tensor, timeframe: Tensor, passes: int
+) -> dict[str, Tensor]:
+    modules = [module for module in model.modules() if not module.training]
+    embedded = model.embed(x, instrument, timeframe)  # eval mode: no instrument is hidden
+    try:
+        model.train()
+        embedded = model.embedding_dropout(embedded.repeat(passes, 1, 1))
+        states = model.encode(embedded, last_only=True)
+        heads = model.read(model.final_norm(states.layers[-1][:, -1]), x[:, -1].repeat(passes, 1))
+    finally:
+        for module in modules:
+            module.training = False
+    return {name: head.logits.float().unflatten(0, (passes, len(x))) for name, head in heads.items()}
+
+
+def _mean(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
+
+
+def _last_direct(said: HeadOutput) -> Tensor | None:
+    return None if said.direct is None else said.direct[:, -1]
+
+
+@lru_cache(maxsize=16)
 def draw_masks(
     shapes: tuple[tuple[int, ...], ...], passes: int, rate: float, seed: int, device: torch.device
 ) -> tuple[Tensor, ...]:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.confidence.mc_dropout import PASSES, SEED, redraw_recent_bars
 from core.confidence.similarity import DistanceReference
+from core.models.ensemble import Model
 from core.models.trace import Trace
-from core.models.transformer import MarketTransformer
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def raw_weights() -> list[float]:
 
 
 def estimate_sources(
-    model: MarketTransformer,
+    model: Model,
     traced: Trace,
     reference: DistanceReference,
     passes: int = PASSES,

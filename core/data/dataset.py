@@ -28,7 +28,7 @@ from core.data.labels.assign import assign_labels, persistence_labels
 from core.data.labels.borders import Borders, SeriesThresholds, fit_thresholds, series_borders, training_rows
 from core.data.labels.measure import TargetQuantities, measure_targets
 from core.data.scaling import FeatureScaler
-from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
+from core.data.segments import TRAIN, SegmentBorders, assign_segments, bars_in_train, choose_borders
 from core.disk import digest_bars
 
 
@@ -87,7 +87,10 @@ class PreparedData:
     thresholds
         Frozen cuts by ``"AAPL|1d"``; empty where labels are cut at trailing borders.
     instruments, timeframes
-        Vocabularies; index i stands for the model's embedding i + 1, 0 is unknown.
+        Vocabularies; index i stands for the model's embedding i + 1, 0 is unknown. Of the instruments only
+        those a training label is there for: the others are as new to the model as any.
+    peers
+        All instruments, in the order of their names.
     fingerprint
         SHA-256 hex of the bars the data was made from, label columns included.
     audit
@@ -100,6 +103,7 @@ class PreparedData:
     scaler: FeatureScaler
     thresholds: dict[str, SeriesThresholds]
     instruments: list[str]
+    peers: tuple[str, ...]
     timeframes: list[str]
     borders: SegmentBorders
     fingerprint: str
@@ -167,7 +171,8 @@ def prepare(
         feature_names=scaler.columns,
         scaler=scaler,
         thresholds=thresholds,
-        instruments=sorted({instrument for instrument, _ in bars}),
+        instruments=sorted({one.instrument for one in series if _is_trained_on(one, config)}),
+        peers=tuple(sorted({instrument for instrument, _ in bars})),
         timeframes=[name for name in config.data.timeframes if any(name == key[1] for key in bars)],
         borders=borders,
         fingerprint=digest_bars((series_key(*key), frame) for key, frame in bars.items()),
@@ -266,6 +271,11 @@ def _warn_if_unlabelled(name: str, cuts: Borders, config: Config) -> None:
     if uncut:
         history = "training history" if config.labels.reference == "frozen" else "history"
         warnings.warn(f"{name}: too little {history} for labels of {', '.join(uncut)}", stacklevel=3)
+
+
+def _is_trained_on(series: LabelledSeries, config: Config) -> bool:
+    whole = np.arange(len(series.ts)) >= config.model.sequence_length - 1
+    return any((whole & series.usable & (segment == TRAIN)).any() for segment in series.segments.values())
 
 
 def _rows_seen(ts: np.ndarray, seen: np.ndarray) -> dict[str, Any]:

@@ -83,17 +83,18 @@ def feature_names(tables: Iterable[pd.DataFrame], config: Config) -> list[str]:
     Raises
     ------
     ConfigError
-        If a configured name is in no table.
+        If a configured name, or a direct input of a task, is in no table.
     """
     there = list(dict.fromkeys(str(name) for table in tables for name in table.columns))
     usual = [name for name in there if name not in OPTIONAL]
     asked = config.data.feature_columns
     items = [asked] if isinstance(asked, str) else asked
     wanted = [name for item in items for name in (usual if item == "auto" else [item])]
-    for name in wanted:
-        if name not in there:
+    direct = [(name, f"direct of task {task.name}") for task in config.tasks for name in task.direct]
+    for name, place in [*((name, "data.feature_columns") for name in wanted), *direct]:
+        if there and name not in there:
             near = difflib.get_close_matches(name, there, n=1)
-            fix = f"did you mean {near[0]!r}" if near else "remove it from data.feature_columns"
+            fix = f"did you mean {near[0]!r}" if near else f"remove it from {place}"
             raise ConfigError(f"a feature out of {', '.join(there)}", repr(name), fix)
     return list(dict.fromkeys(wanted))
 

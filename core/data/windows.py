@@ -46,6 +46,11 @@ class _WindowDataset(Dataset[Item]):
             self._context.append((torch.tensor(instrument), torch.tensor(timeframe)))
         self.rows = np.empty((0, 2), dtype=np.int64)
 
+    def direct_columns(self, task: str) -> list[int]:
+        """Indices of the features that a task's direct path reads."""
+        wanted = next(one for one in self._config.tasks if one.name == task)
+        return wanted.direct_columns(self.data.feature_names)
+
     def __len__(self) -> int:
         return len(self.rows)
 

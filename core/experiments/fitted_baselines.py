@@ -18,10 +18,10 @@ from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.disk import plain
 from core.experiments.walk_forward.audit import Spans, span_labels, span_windows
-from core.models.transformer import MarketTransformer
+from core.models.ensemble import Model
 from core.training.scoring import score_last_bars
 
-BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har", "plain_transformer")
+BASELINES = ("prior", "persistence", "line", "logistic", "lightgbm", "har", "plain_transformer")
 MOST_ROWS = 200_000
 """Training rows a baseline is fitted on, evenly spread when there are more."""
 
@@ -53,7 +53,7 @@ class FoldBaselines:
         config: Config,
         windows: Mapping[int, LastBarWindows],
         measures: list[SeriesMeasures],
-        plain_model: MarketTransformer | None,
+        plain_model: Model | None,
     ) -> None:
         self._measures = measures
         step = -(-len(windows[TRAIN]) // MOST_ROWS)
@@ -70,6 +70,8 @@ class FoldBaselines:
             seen = [span_windows(data, part, task.name) for part in self._segments[:2]]
             for name in names:
                 if name == "har" and task.label != "volatility":
+                    continue
+                if name == "line" and not self._segments[0].direct_columns(task.name):
                     continue
                 if name == "plain_transformer":
                     assert scores is not None
@@ -90,7 +92,10 @@ class FoldBaselines:
             rows = [volatility_rows(part, task, self._measures) for part in self._segments]
             har = Har.fit(rows[0], rows[1])
             forecasts = [in_task_order(har.predict(part), task) for part in rows[1:]]
-            return [np.log(part) for part in forecasts], {"pooled": har.pooled}
+            return [np.log(part) for part in forecasts], {
+                "pooled": har.pooled,
+                "semivariances": har.semivariances,
+            }
         make = lagged_rows if name == "lightgbm" else baseline_rows
         kind = BoostedTrees if name == "lightgbm" else Baselines.kinds[name]
         parts = [make(part, task.name) for part in self._segments]

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core.device import device_of
 from core.errors import InputError, WindowError
-from core.models.transformer import MarketTransformer, ModelOutput
+from core.models.ensemble import Model
+from core.models.transformer import ModelOutput
 from core.progress import Cancelled, Meter, Progress
 
 EVALUATION_BATCH = 16
@@ -61,7 +62,7 @@ class TaskMargin(Margin):
 
     def __init__(
         self,
-        model: MarketTransformer,
+        model: Model,
         task: str,
         target: str,
         classes: tuple[str, ...],

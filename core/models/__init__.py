@@ -1,4 +1,4 @@
 """The transformer.
 
-Files: attention, dropout, heads, trace, transformer.
+Files: attention, direct, dropout, ensemble, heads, trace, transformer.
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from core.models.direct import DirectPath
 from core.models.dropout import Dropout
 
 
@@ -22,11 +23,15 @@ class HeadOutput:
         Shape (...); its sigmoid is the learned probability that the winning class is right.
     intensity
         Shape (...), the standardised quantity behind the label; None when the task has none.
+    direct
+        Shape (..., C), float32: the part of `logits` that the bar's own inputs say, see
+        `core.models.direct`; the rest is the transformer's. None when the task has no direct path.
     """
 
     logits: Tensor
     confidence_logit: Tensor
     intensity: Tensor | None
+    direct: Tensor | None = None
 
     @property
     def probabilities(self) -> Tensor:
@@ -41,7 +46,8 @@ class HeadOutput:
     def at(self, positions: slice) -> HeadOutput:
         """The same outputs for some positions of the second axis."""
         intensity = None if self.intensity is None else self.intensity[:, positions]
-        return HeadOutput(self.logits[:, positions], self.confidence_logit[:, positions], intensity)
+        direct = None if self.direct is None else self.direct[:, positions]
+        return HeadOutput(self.logits[:, positions], self.confidence_logit[:, positions], intensity, direct)
 
 
 class TaskHead(nn.Module):
@@ -57,9 +63,26 @@ class TaskHead(nn.Module):
         Whether a regression output is added.
     dropout
         After each hidden layer, in training mode.
+    direct
+        Adds its logits to those of the representation.
+
+    Attributes
+    ----------
+    scale
+        What the representation's logits are multiplied with, in [0, 1]; 1 unless it was found that less of
+        them forecasts better. At 0 a direct path stands alone.
     """
 
-    def __init__(self, d_model: int, num_classes: int, intensity: bool, dropout: float) -> None:
+    scale: Tensor
+
+    def __init__(
+        self,
+        d_model: int,
+        num_classes: int,
+        intensity: bool,
+        dropout: float,
+        direct: DirectPath | None = None,
+    ) -> None:
         super().__init__()
         self.hidden = nn.Sequential(
             nn.Linear(d_model, d_model // 2),
@@ -73,8 +96,20 @@ class TaskHead(nn.Module):
         self.confidence = nn.Linear(d_model // 4, 1)
         self.intensity = nn.Linear(d_model // 4, 1) if intensity else None
 
-    def forward(self, representation: Tensor) -> HeadOutput:
-        """Read a representation of shape (..., D)."""
+        self.direct = direct
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, representation: Tensor, inputs: Tensor | None = None) -> HeadOutput:
+        """Read a representation (..., D) and, where there is a direct path, the bar's inputs (..., N)."""
         hidden = self.hidden(representation)
         intensity = None if self.intensity is None else self.intensity(hidden)[..., 0]
-        return HeadOutput(self.logits(hidden), self.confidence(hidden)[..., 0], intensity)
+        direct = None
+        if self.direct is not None:
+            assert inputs is not None
+            direct = self.direct(inputs)
+        return HeadOutput(self.add(hidden, direct), self.confidence(hidden)[..., 0], intensity, direct)
+
+    def add(self, hidden: Tensor, direct: Tensor | None) -> Tensor:
+        """Logits of hidden values (..., D/4), the direct path's (..., C) added."""
+        logits = self.logits(hidden) * self.scale
+        return logits if direct is None else logits.float() + direct

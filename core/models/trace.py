@@ -1,6 +1,6 @@
 """One deterministic forward that keeps what the confidence sources of the last bar need.
 
-Shapes: B windows, T bars, D model width, H heads, K = D / H, L layers.
+Shapes: B windows, T bars, N features, D model width, H heads, K = D / H, L layers, M members, C classes.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor
 
+from core.models.ensemble import Model, join_heads, list_members, mean_outputs
 from core.models.heads import HeadOutput
 from core.models.transformer import MarketTransformer, TransformerBlock
 
 
 @dataclass(frozen=True)
-class Trace:
-    """What one deterministic forward leaves behind.
+class MemberTrace:
+    """What one deterministic forward of one transformer leaves behind.
 
     Attributes
     ----------
@@ -40,9 +42,45 @@ class Trace:
     representation: Tensor
 
 
-def trace(model: MarketTransformer, x: Tensor, instrument: Tensor, timeframe: Tensor) -> Trace:
+@dataclass(frozen=True)
+class Trace:
+    """What one deterministic forward of a model leaves behind: `members`, one or several, and them as one.
+
+    Attributes
+    ----------
+    attention
+        The last query's weights, L of (B, M * H, T).
+    layers
+        Mean over the members of the heads read at each layer's last bar; L, the last being the prediction.
+    representation
+        Of the last bar, (B, 1, M * D).
+    """
+
+    members: list[MemberTrace]
+    attention: list[Tensor]
+    layers: list[dict[str, HeadOutput]]
+    representation: Tensor
+
+
+def trace(model: Model, x: Tensor, instrument: Tensor, timeframe: Tensor) -> Trace:
     """Run the model once on (B, T, N) and keep what the sources need; the model must be in eval mode."""
     assert not model.training
+    members = [_trace_member(member, x, instrument, timeframe) for member in list_members(model)]
+    by_layer = zip(*(member.layers for member in members), strict=True)
+    return Trace(
+        members=members,
+        attention=join_heads([member.attention for member in members]),
+        layers=[mean_outputs(layer) for layer in by_layer],
+        representation=torch.cat([member.representation for member in members], dim=-1),
+    )
+
+
+def list_blocks(model: MarketTransformer) -> list[TransformerBlock]:
+    """The model's layers, first to last, by their own type."""
+    return [cast(TransformerBlock, block) for block in model.blocks]
+
+
+def _trace_member(model: MarketTransformer, x: Tensor, instrument: Tensor, timeframe: Tensor) -> MemberTrace:
     hidden = embedded = model.embed(x, instrument, timeframe)
     keys, values, attention, lasts = [], [], [], []
     for index, block in enumerate(list_blocks(model)):
@@ -58,11 +96,5 @@ def trace(model: MarketTransformer, x: Tensor, instrument: Tensor, timeframe: Te
         attention.append(cast(Tensor, weights))
         lasts.append(hidden[:, -1:])
     normed_lasts = [model.final_norm(last) for last in lasts]
-    return Trace(
-        embedded, keys, values, attention, [model.read(last) for last in normed_lasts], normed_lasts[-1]
-    )
-
-
-def list_blocks(model: MarketTransformer) -> list[TransformerBlock]:
-    """The model's layers, first to last, by their own type."""
-    return [cast(TransformerBlock, block) for block in model.blocks]
+    layers = [model.read(last, x[:, -1:]) for last in normed_lasts]
+    return MemberTrace(embedded, keys, values, attention, layers, normed_lasts[-1])

@@ -7,7 +7,7 @@ wanted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from core.config import ModelConfig, TaskConfig
 from core.errors import ConfigError, WindowError
 from core.models.attention import TemporalBiasedAttention
+from core.models.direct import INPUT_CENTRE, INPUT_SPREAD, DirectPath
 from core.models.dropout import Dropout
 from core.models.heads import HeadOutput, TaskHead
 
 UNKNOWN = 0
 """Index of an instrument or timeframe the model was not trained on; known ones count from 1."""
 
-INPUT_CENTRE, INPUT_SPREAD = 50.0, 25.0
 CONTEXT_SPREAD = 0.3
 
 NeedAttention = Literal["last", "full"] | None
@@ -120,6 +120,9 @@ class MarketTransformer(nn.Module):
         One head each, in this order.
     num_instruments, num_timeframes
         Sizes of the vocabularies; index 0 (unknown) is added to each.
+    direct
+        Task -> indices of the features its direct path reads; a task that is absent, or names none, has no
+        such path.
 
     Raises
     ------
@@ -134,6 +137,7 @@ class MarketTransformer(nn.Module):
         tasks: Sequence[TaskConfig],
         num_instruments: int,
         num_timeframes: int,
+        direct: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         dotted = [task.name for task in tasks if "." in task.name or hasattr(nn.ModuleDict, task.name)]
@@ -154,10 +158,7 @@ class MarketTransformer(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(config, window) for window in config.windows)
         self.final_norm = nn.LayerNorm(config.d_model)
         self.heads = nn.ModuleDict(
-            {
-                task.name: TaskHead(config.d_model, len(task.classes), task.intensity, config.dropout)
-                for task in tasks
-            }
+            {task.name: _head(config, task, (direct or {}).get(task.name, ())) for task in tasks}
         )
         self._initialise()
 
@@ -195,10 +196,11 @@ class MarketTransformer(nn.Module):
         states = self.encode(embedded, last_only=last_only, need_attention=need_attention)
         position = slice(-1, None) if last_only else slice(None)
         representation = self.final_norm(states.layers[-1][:, position])
-        tasks = self.read(representation)
+        inputs = x[:, position]
+        tasks = self.read(representation, inputs)
         layers = []
         if need_layers:
-            layers = [self.read(self.final_norm(layer[:, position])) for layer in states.layers[:-1]]
+            layers = [self.read(self.final_norm(layer[:, position]), inputs) for layer in states.layers[:-1]]
             layers.append(tasks)
         return ModelOutput(tasks, layers, representation, states.attention)
 
@@ -230,9 +232,9 @@ class MarketTransformer(nn.Module):
                 attention.append(weights)
         return EncoderStates(layers, attention)
 
-    def read(self, representation: Tensor) -> dict[str, HeadOutput]:
-        """Apply every head to final-normed representations (..., D)."""
-        return {name: head(representation) for name, head in self.heads.items()}
+    def read(self, representation: Tensor, inputs: Tensor) -> dict[str, HeadOutput]:
+        """Apply every head to final-normed representations (..., D) and the same bars' features (..., N)."""
+        return {name: head(representation, inputs) for name, head in self.heads.items()}
 
     def feature_importance(self) -> Tensor:
         """abs(gate) times the length of each feature's projection column, (N,), detached."""
@@ -276,5 +278,12 @@ class MarketTransformer(nn.Module):
                     module.attention.output.weight.mul_(shrink)
                     module.contract.weight.mul_(shrink)
                 elif isinstance(module, TaskHead):
-                    # Probabilities start near uniform, so the first steps are not spent unlearning noise.
-                    module.logits.weight.mul_(0.1)
+                    # Probabilities start near uniform, so the first steps are not spent unlearning noise;
+                    # beside a direct path, exactly where that stands.
+                    module.logits.weight.mul_(0.1 if module.direct is None else 0.0)
+
+
+def _head(config: ModelConfig, task: TaskConfig, columns: Sequence[int]) -> TaskHead:
+    classes = len(task.classes)
+    direct = DirectPath(columns, classes) if len(columns) else None
+    return TaskHead(config.d_model, classes, task.intensity, config.dropout, direct)

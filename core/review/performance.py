@@ -108,7 +108,7 @@ def balance_labels(result: WalkForwardResult, chosen: RowFilter) -> pd.DataFrame
 
 
 def follow_learning(folds: list[FoldRecord], task: str) -> pd.DataFrame:
-    """Train and calibrate loss of one task by fold and epoch (from 1); ``kept`` marks the epoch kept."""
+    """Train and calibrate loss of one task by fold and epoch (from 1); ``kept`` marks those kept."""
     tables = []
     for fold in folds:
         history = fold.history
@@ -124,7 +124,7 @@ def follow_learning(folds: list[FoldRecord], task: str) -> pd.DataFrame:
                     "fold": fold.index,
                     "epoch": history["epoch"] + 1,
                     **{k: np.nan if v is None else v for k, v in held.items()},
-                    "kept": history["epoch"] == fold.best_epoch,
+                    "kept": history["epoch"].isin(fold.best_epochs),
                 }
             )
         )

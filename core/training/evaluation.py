@@ -155,6 +155,7 @@ def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, Task
         scaler=bundle.scaler,
         thresholds=bundle.thresholds,
         instruments=list(bundle.instruments),
+        peers=bundle.peers,
         timeframes=list(bundle.timeframes),
         borders=bundle.borders,
         fingerprint="",

@@ -20,6 +20,7 @@ from core.config import Config, TrainingConfig
 from core.data.windows import DenseWindows
 from core.models.heads import HeadOutput
 from core.models.transformer import MarketTransformer
+from core.training.lines import SCALES, losses_by_scale
 from core.training.losses import NO_LABEL, MultiTaskLoss, perturb_adversarially
 
 MONITOR = "calibrate_log_loss"
@@ -43,6 +44,8 @@ class TransformerModule(pl.LightningModule):
         By task, see `MultiTaskLoss`.
     fingerprint
         Identifies data and configuration; kept in checkpoints.
+    first_epoch
+        Number of the first epoch in the record: those of the members trained before it come first.
 
     Attributes
     ----------
@@ -60,12 +63,14 @@ class TransformerModule(pl.LightningModule):
         calibrate: DenseWindows,
         class_weights: dict[str, Tensor] | None = None,
         fingerprint: str = "",
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.loss = MultiTaskLoss(config.tasks, config.loss, class_weights)
         self.fingerprint = fingerprint
+        self.first_epoch = first_epoch
         self.history: list[dict[str, float]] = []
         self.importance: list[list[float]] = []
         self._train, self._calibrate = train, calibrate
@@ -109,15 +114,17 @@ class TransformerModule(pl.LightningModule):
         self._score_sums = {}
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Add up each task's log-loss and number of labels."""
+        """Add up each task's number of labels and log-loss, beside a direct path at every scale there is."""
         labelled = self._labelled(batch)
         outputs = self._read(batch, labelled, layers=False)[-1]
         for name, output in outputs.items():
             labels = self._last(batch["labels"][name])[labelled]
-            loss = nn.functional.cross_entropy(
-                output.logits.float(), labels, ignore_index=NO_LABEL, reduction="sum"
-            )
-            sums = torch.stack([loss, (labels != NO_LABEL).sum()]).double()
+            known = labels != NO_LABEL
+            logits = output.logits.float()[known]
+            direct = torch.zeros_like(logits) if output.direct is None else output.direct[known]
+            scales = SCALES[-1:] if output.direct is None else SCALES
+            losses = losses_by_scale(direct, logits - direct, labels[known], scales).double().sum(1)
+            sums = torch.cat([losses, known.sum().double()[None]])
             self._score_sums[name] = self._score_sums.get(name, 0.0) + sums
 
     def on_validation_epoch_end(self) -> None:
@@ -128,7 +135,7 @@ class TransformerModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Write one line of `history` and of `importance`."""
         scores = self._calibrate_scores()
-        line: dict[str, float] = {"epoch": self.current_epoch}
+        line: dict[str, float] = {"epoch": self.first_epoch + self.current_epoch}
         line |= {
             f"train_{name}": float(self._sum_over_ranks(value)) / self._batches / self.trainer.world_size
             for name, value in self._term_sums.items()
@@ -200,7 +207,8 @@ class TransformerModule(pl.LightningModule):
         embedded = model.embed(batch["x"], batch["instrument"], batch["timeframe"])
         states = model.encode(embedded, last_only=not self.config.training.dense).layers
         wanted = states if layers else states[-1:]
-        return [model.read(model.final_norm(self._last(state)[labelled])) for state in wanted]
+        inputs = self._last(batch["x"])[labelled]
+        return [model.read(model.final_norm(self._last(state)[labelled]), inputs) for state in wanted]
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
         labelled = self._labelled(batch)
@@ -209,12 +217,12 @@ class TransformerModule(pl.LightningModule):
         return self.loss(layers, labels, self._last(batch["intensity"])[labelled], self.model.gate)
 
     def _calibrate_scores(self) -> dict[str, float]:
-        """Log-loss by task, of the tasks that are trained and have a label in the segment."""
+        """Log-loss by task at its best scale, of the trained tasks that have a label in the segment."""
         scores = {}
         for task in self.config.tasks:
-            loss, count = self._sum_over_ranks(self._score_sums[task.name]).tolist()
+            *losses, count = self._sum_over_ranks(self._score_sums[task.name]).tolist()
             if count and task.weight:
-                scores[task.name] = loss / count
+                scores[task.name] = min(losses) / count
         return scores
 
     def _sum_over_ranks(self, values: Tensor) -> Tensor:

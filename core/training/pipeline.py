@@ -20,11 +20,11 @@ from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
-from core.models.transformer import MarketTransformer
+from core.models.ensemble import Model
 from core.training.evaluation import SCORES, score_windows
+from core.training.members import TrainingResult, train
 from core.training.scoring import LastBarScores, fit_confidence, score_last_bars, score_with_confidence
 from core.training.tracking import EpochTracker, track_run
-from core.training.trainer import TrainingResult, train
 
 SEGMENTS = {"train": TRAIN, "calibrate": CALIBRATE, "test": TEST}
 REFERENCE_ROWS = 4000
@@ -94,6 +94,7 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         scaler=data.scaler,
         thresholds=data.thresholds,
         instruments=tuple(data.instruments),
+        peers=data.peers,
         timeframes=tuple(data.timeframes),
         borders=data.borders,
         reference=reference,
@@ -110,7 +111,7 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
     return replace(bundle, metrics={"segments": segments} | _training_record(bundle, data, result))
 
 
-def fit_reference(model: MarketTransformer, data: PreparedData, config: Config) -> TrainingReference:
+def fit_reference(model: Model, data: PreparedData, config: Config) -> TrainingReference:
     """What windows of the train segment look like, the flag's limits from the calibrate one."""
     training, calibration = (
         _described(score_last_bars(model, _thinned(data, segment, config))) for segment in (TRAIN, CALIBRATE)
@@ -128,10 +129,12 @@ def _thinned(data: PreparedData, segment: int, config: Config) -> LastBarWindows
 
 
 def _training_record(bundle: Bundle, data: PreparedData, result: TrainingResult) -> dict[str, Any]:
-    importance = result.importance.iloc[result.best_epoch]
+    importance = pd.Series(bundle.model.feature_importance().cpu().tolist(), index=list(data.feature_names))
     return {
         "parameters": bundle.model.parameter_count(),
-        "best_epoch": result.best_epoch,
+        "members": len(result.best_epochs),
+        "best_epochs": list(result.best_epochs),
+        "transformer_scales": result.scales,
         "epochs": len(result.history),
         "training_seconds": result.seconds,
         "history": result.history.to_dict(orient="list"),

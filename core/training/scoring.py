@@ -18,9 +18,9 @@ from core.confidence.stated import TaskConfidence
 from core.data.windows import LastBarWindows
 from core.device import device_of
 from core.errors import InputError
+from core.models.ensemble import Model
 from core.models.heads import HeadOutput
 from core.models.trace import trace
-from core.models.transformer import MarketTransformer
 from core.scores.bootstrap import label_span
 
 
@@ -69,7 +69,7 @@ class LastBarScores:
     statistics: np.ndarray
 
 
-def score_last_bars(model: MarketTransformer, dataset: LastBarWindows, batch: int = 64) -> LastBarScores:
+def score_last_bars(model: Model, dataset: LastBarWindows, batch: int = 64) -> LastBarScores:
     """Run the model over `dataset` in float32, in order; the model is left in the mode it was in.
 
     Parameters
@@ -191,7 +191,7 @@ class ConfidentScores:
 
 
 def score_with_confidence(
-    model: MarketTransformer, windows: LastBarWindows, reference: TrainingReference, batch: int = 32
+    model: Model, windows: LastBarWindows, reference: TrainingReference, batch: int = 32
 ) -> ConfidentScores:
     """Run the model and its confidence sources over `windows`, in order, as live prediction does."""
     names = list(model.heads)

@@ -1,4 +1,4 @@
-"""Train the transformer with Lightning: early stopping, checkpoints, resume after a kill."""
+"""Train one transformer with Lightning: early stopping, checkpoints, resume after a kill."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from core.device import choose_device
 from core.disk import digest_json
 from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
+from core.training.lines import start_at_lines
 from core.training.losses import balanced_class_weights
 from core.training.module import CHECKPOINT_KEY, MONITOR, TransformerModule
 
@@ -40,8 +41,8 @@ _RESUMABLE = {"epochs", "patience", "threads", "accelerator", "devices"}
 
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """A trained model and the record of its training.
+class TrainedMember:
+    """A trained transformer and the record of its training.
 
     Attributes
     ----------
@@ -53,9 +54,7 @@ class TrainingResult:
     importance
         One row per epoch, one column per feature: abs(gate) times the length of its projection.
     best_epoch
-        Counted from 0; lowest mean calibrate log-loss over the tasks.
-    seconds
-        Training time, all resumed parts together.
+        As in `history`; lowest mean calibrate log-loss over the tasks.
     primary
         False in the helper processes of a run on several devices, which must write nothing.
     """
@@ -64,60 +63,57 @@ class TrainingResult:
     history: pd.DataFrame
     importance: pd.DataFrame
     best_epoch: int
-    seconds: float
-    primary: bool = True
+    primary: bool
 
 
 def build_model(data: PreparedData, config: Config) -> MarketTransformer:
     """An untrained model that fits the data."""
     return MarketTransformer(
-        config.model, len(data.feature_names), config.tasks, len(data.instruments), len(data.timeframes)
+        config.model,
+        len(data.feature_names),
+        config.tasks,
+        len(data.instruments),
+        len(data.timeframes),
+        {task.name: task.direct_columns(data.feature_names) for task in config.tasks},
     )
 
 
-def train(
+def train_member(
     data: PreparedData,
     config: Config,
     folder: Path,
+    place: int,
     *,
-    resume: bool = True,
-    progress: bool = True,
-    callbacks: Sequence[Callback] = (),
-) -> TrainingResult:
-    """Train on the train segment, stop early by the calibrate segment, return the best epoch's model.
+    resume: bool,
+    progress: bool,
+    callbacks: Sequence[Callback],
+) -> TrainedMember:
+    """Train one transformer on the train segment, stop early by the calibrate segment, keep the best epoch.
 
     Parameters
     ----------
-    folder
-        Checkpoints are kept here (``best.ckpt``, ``last.ckpt``), one run each.
-    resume
-        Go on from the last checkpoint in `folder` where there is one; a finished run is only read. False
-        starts anew and deletes them.
-    progress
-        A bar with the time left for all epochs, and the number of parameters, on stderr.
-    callbacks
-        Further Lightning callbacks; `module.history` holds the epochs so far at ``on_train_epoch_end``.
+    place
+        Which member of an ensemble it is, from 0: its seed is that much further on, and its epochs are
+        counted after those of the members before it.
 
-    Raises
-    ------
-    InputError
-        If a segment holds no labelled window, `folder` holds another run, or the loss is not finite.
-    ConfigError
-        If the accelerator is not there.
+    See `core.training.members.train` for the rest.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    datasets = _training_windows(data, config), _calibrate_windows(data, config)
+    seed = config.training.seed + place
+    config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
+    datasets = _training_windows(data, config), stopping_windows(data, config)
     fingerprint = run_fingerprint(data, config)
     if not resume:
         for name in (LAST, BEST):
             (folder / name).unlink(missing_ok=True)
     record = _read_record(folder, fingerprint)
     with _torch_threads(config.training.threads), torch.random.fork_rng():
-        torch.manual_seed(config.training.seed)
+        torch.manual_seed(seed)
         model = build_model(data, config)
+        start_at_lines(model, data, config)
         weights = _class_weights(data, config) if config.loss.class_weights else None
-        module = TransformerModule(model, config, *datasets, weights, fingerprint)
+        first = place * config.training.epochs
+        module = TransformerModule(model, config, *datasets, weights, fingerprint, first)
         if progress and not rank_zero_only.rank:
             print(f"{model.parameter_count():,} parameters", file=sys.stderr)
         if record is not None and _is_finished(record["history"], config.training):
@@ -209,7 +205,7 @@ def _fit(
     return trainer.is_global_zero
 
 
-def _collect(module: TransformerModule, folder: Path, data: PreparedData, primary: bool) -> TrainingResult:
+def _collect(module: TransformerModule, folder: Path, data: PreparedData, primary: bool) -> TrainedMember:
     history = pd.DataFrame(module.history).astype({"epoch": int})
     scores = history[MONITOR].to_numpy()
     if not np.isfinite(scores).any():
@@ -223,12 +219,11 @@ def _collect(module: TransformerModule, folder: Path, data: PreparedData, primar
             if name.startswith(prefix)
         }
     )
-    return TrainingResult(
+    return TrainedMember(
         model=module.model.cpu().eval(),
         history=history,
         importance=pd.DataFrame(module.importance, columns=list(data.feature_names)),
-        best_epoch=int(np.nanargmin(scores)),
-        seconds=float(history["seconds"].to_numpy().sum()),
+        best_epoch=int(history["epoch"].iloc[int(np.nanargmin(scores))]),
         primary=primary,
     )
 
@@ -244,7 +239,14 @@ def _training_windows(data: PreparedData, config: Config) -> DenseWindows:
     return windows
 
 
-def _calibrate_windows(data: PreparedData, config: Config) -> DenseWindows:
+def stopping_windows(data: PreparedData, config: Config) -> DenseWindows:
+    """Windows of the segment early stopping watches, each label once.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     training = config.training
     if training.dense:
         # Each label is scored once.

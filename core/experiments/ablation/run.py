@@ -25,8 +25,8 @@ from core.experiments.ablation.arms import ARMS, MEAN_OF, PER_SERIES, Arm, chang
 from core.experiments.ablation.scores import ArmScore, Arrays, compare_forecasts, mean_forecast
 from core.experiments.fitted_baselines import FoldBaselines
 from core.progress import Progress
+from core.training.members import train
 from core.training.scoring import score_last_bars
-from core.training.trainer import train
 
 BASELINES = ("prior", "persistence", "logistic", "lightgbm", "har")
 """Fitted beside the arms unless others are asked for."""

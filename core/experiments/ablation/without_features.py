@@ -26,9 +26,9 @@ from core.experiments.ablation.scores import ArmScore, compare_forecasts
 from core.explain.evidence.importance import removable_everywhere
 from core.explain.evidence.store import read_evidence
 from core.progress import Progress
+from core.training.members import train
 from core.training.pipeline import read_bars
 from core.training.scoring import score_last_bars
-from core.training.trainer import train
 
 WITHOUT = "without the removable features"
 RESULT = "selection.json"

@@ -27,10 +27,10 @@ from core.experiments.walk_forward.audit import audit_model, find_suspicious
 from core.experiments.walk_forward.records import FoldRecord
 from core.experiments.walk_forward.results import fold_path, rows_path, write_fold
 from core.experiments.walk_forward.rows import build_baseline_rows, build_rows, measure_mixes
+from core.training.members import train
 from core.training.pipeline import fit_reference
 from core.training.scoring import fit_confidence, fit_left_out, score_with_confidence
 from core.training.tracking import EpochTracker, TrackedRun, track_run
-from core.training.trainer import train
 
 _RUN_ID = "mlflow_run"
 
@@ -62,9 +62,9 @@ class FoldPlan:
         return self.folder / f"fold_{self.index}"
 
 
-def trainings(baselines: Sequence[str]) -> int:
-    """How many times a fold trains a transformer."""
-    return 1 + ("plain_transformer" in baselines)
+def trainings(config: Config, baselines: Sequence[str]) -> int:
+    """How many times a fold trains a transformer: every member, and the plain one."""
+    return config.model.members + ("plain_transformer" in baselines)
 
 
 def run_fold(
@@ -113,7 +113,8 @@ def run_fold(
         rows = build_rows(plan.index, data, config, tested, confidence, measures)
         plain_model = None
         if "plain_transformer" in plan.baselines:
-            callbacks = _callbacks(run, data, report, config.training.epochs, "plain/")
+            before = config.training.epochs * config.model.members
+            callbacks = _callbacks(run, data, report, before, "plain/")
             without = train(
                 data, plain_config(config), plan.run_folder / "plain", progress=False, callbacks=callbacks
             )
@@ -131,7 +132,8 @@ def run_fold(
                 task.name: confidence[task.name].to_dict() if task.name in confidence else None
                 for task in config.tasks
             },
-            best_epoch=result.best_epoch,
+            best_epochs=result.best_epochs,
+            scales=result.scales,
             seconds=result.seconds,
             history=result.history,
             importance=result.importance,
@@ -152,7 +154,7 @@ class EpochReport(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epochs before a resume too."""
-        self._report(self._before + trainer.current_epoch + 1)
+        self._report(self._before + getattr(pl_module, "first_epoch", 0) + trainer.current_epoch + 1)
 
 
 def _bars_of_fold(

@@ -35,10 +35,8 @@ class FoldRecord:
         Learned mixes by task: ``all`` of the sources and, by its name, without each of them, fitted on the
         calibrate segment again: ``weights``, ``intercept`` and ``aurc`` on the fold's test rows. Empty in
         results written before these were kept.
-    best_epoch, seconds
-        Of the model's training.
-    history, importance
-        One row per epoch, as in `core.training.trainer.TrainingResult`.
+    best_epochs, scales, seconds, history, importance
+        Of the model's training, as in `core.training.members.TrainingResult`.
     baselines
         What each fitted baseline chose on the calibrate segment, by task.
     """
@@ -50,7 +48,8 @@ class FoldRecord:
     skipped: dict[str, str]
     suspicious: dict[str, float]
     confidence: dict[str, dict[str, Any] | None]
-    best_epoch: int
+    best_epochs: tuple[int, ...]
+    scales: dict[str, float]
     seconds: float
     history: pd.DataFrame
     importance: pd.DataFrame
@@ -67,7 +66,8 @@ class FoldRecord:
             "skipped": self.skipped,
             "suspicious": self.suspicious,
             "confidence": self.confidence,
-            "best_epoch": self.best_epoch,
+            "best_epochs": list(self.best_epochs),
+            "scales": self.scales,
             "seconds": self.seconds,
             "history": self.history.to_dict(orient="list"),
             "importance": self.importance.to_dict(orient="list"),
@@ -86,7 +86,9 @@ class FoldRecord:
             skipped=dict(raw["skipped"]),
             suspicious=dict(raw["suspicious"]),
             confidence=dict(raw["confidence"]),
-            best_epoch=int(raw["best_epoch"]),
+            # Folds written before ensembles name the one epoch they kept.
+            best_epochs=tuple(raw["best_epochs"] if "best_epochs" in raw else [raw["best_epoch"]]),
+            scales=dict(raw.get("scales", {})),
             seconds=float(raw["seconds"]),
             history=pd.DataFrame(raw["history"]),
             importance=pd.DataFrame(raw["importance"]),

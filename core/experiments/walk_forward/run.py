@@ -166,7 +166,7 @@ def _run_folds(
     installed = importlib.util.find_spec("ray") is not None
     if use_ray and not installed:
         raise ConfigError("Ray to run folds on", "none installed", "pip install ray, or leave it off")
-    each = config.training.epochs * (trainings(todo[0].baselines) if todo else 1)
+    each = config.training.epochs * (trainings(config, todo[0].baselines) if todo else 1)
     done = (folds - len(todo)) * each
     if progress:
         progress(done, folds * each)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
-from core.models.transformer import MarketTransformer
+from core.models.ensemble import Model
 from core.progress import Cancelled, Meter, Progress
 from core.scores.bootstrap import BlockBootstrap, interval
 
@@ -149,7 +149,7 @@ def permutation_importance(
     }
 
 
-def gate_importance(model: MarketTransformer, feature_names: Sequence[str]) -> list[Importance]:
+def gate_importance(model: Model, feature_names: Sequence[str]) -> list[Importance]:
     """The model's own abs(gate) * norm(projection column), largest first; the interval is a point."""
     values = model.feature_importance().cpu().numpy().astype(float)
     ranked = sorted(zip(feature_names, values.tolist(), strict=True), key=lambda pair: -pair[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from core.device import device_of
 from core.explain.margin import Margin, MeteredMargin, TaskMargin, evaluate
 from core.explain.methods.gradients import NEGLIGIBLE
 from core.explain.methods.settings import Settings
+from core.models.ensemble import list_members
+from core.models.heads import TaskHead
+from core.models.trace import list_blocks
 from core.progress import Cancelled, Progress
 
 
@@ -25,7 +29,8 @@ class Conductance:
     Attributes
     ----------
     values
-        Shape (L, T), log-odds: row 0 is the embedding, row k the output of layer k. Every row adds up to
+        Shape (L, T), log-odds: row 0 is the embedding, row k the output of layer k, all members of an
+        ensemble together; what a direct path says flows at the last bar at every depth. Every row adds up to
         ``output - baseline_output``; deeper down, more of it has moved to the last bar.
     completeness_error
         Per row, as in `core.explain.attribution.Attribution`, shape (L,).
@@ -78,20 +83,22 @@ def layer_conductance(
     output = float(evaluate(private, window[None])[0])
     baseline_output = float(evaluate(private, references).mean())
     difference = output - baseline_output
-    blocks = list(private.model.blocks)
+    members = list_members(private.model)
+    depths = list(zip(*(list_blocks(member) for member in members), strict=True))
+    heads = [cast(TaskHead, member.heads[margin.task]) for member in members]
+    paths = [head.direct for head in heads if head.direct is not None]
     batch = max(settings.batch, len(references))
     while True:
-        metered.meter.plan(2 * (steps + 2) * len(references) * len(blocks))
-        per_bar = np.stack(
-            [
-                (
-                    _conduct(metered, block, target, baselines, steps, batch)
-                    - _conduct(metered, block, baselines, target, steps, batch)
-                )
-                / 2
-                for block in blocks
-            ]
-        )
+        metered.meter.plan(2 * (steps + 2) * len(references) * (len(depths) * len(members) + len(paths)))
+
+        def both_ways(module: Module, through_input: bool, steps: int = steps) -> np.ndarray:
+            forth = _conduct(metered, module, target, baselines, steps, batch, through_input)
+            back = _conduct(metered, module, baselines, target, steps, batch, through_input)
+            return (forth - back) / 2
+
+        per_bar = np.stack([sum(both_ways(block, True) for block in blocks) for blocks in depths])
+        for path in paths:
+            per_bar[:, -1] += both_ways(path, False).sum()
         error = np.abs(per_bar.sum(1) - difference) / max(abs(difference), NEGLIGIBLE)
         if error.max() <= settings.tolerance or 2 * steps > max_steps:
             break
@@ -100,17 +107,26 @@ def layer_conductance(
 
 
 def _conduct(
-    margin: MeteredMargin, block: Module, target: Tensor, start: Tensor, steps: int, batch: int
+    margin: MeteredMargin,
+    module: Module,
+    target: Tensor,
+    start: Tensor,
+    steps: int,
+    batch: int,
+    through_input: bool,
 ) -> np.ndarray:
-    """What flows into `block` on the way from `start` to `target`, slopes at each interval's start, (T,)."""
-    values = LayerConductance(margin, block).attribute(
+    """What flows into or out of `module` on the way from `start` to `target`, slopes at the intervals' starts.
+
+    Shape (T,) over the bars that the module is given.
+    """
+    values = LayerConductance(margin, module).attribute(
         target,
         start,
         n_steps=steps,
         # With this rule the points include both ends of the path.
         method="riemann_trapezoid",
         internal_batch_size=batch,
-        attribute_to_layer_input=True,
+        attribute_to_layer_input=through_input,
     )
     values = values[0] if isinstance(values, tuple) else values
     return values.sum(-1).mean(0).detach().cpu().double().numpy()

@@ -48,7 +48,7 @@ def test_redrawing_every_bar_is_the_models_own_forward_under_the_same_masks(monk
             for index, block in enumerate(model.blocks):
                 # The explicit path, the only one that drops attention weights before their product.
                 hidden, _ = block(hidden, last_only=index == 3, need_weights=True)
-            heads = model.read(model.final_norm(hidden[:, -1]))
+            heads = model.read(model.final_norm(hidden[:, -1]), x[:, -1])
             for name, head in heads.items():
                 torch.testing.assert_close(cheap[name][number], head.probabilities, atol=2e-6, rtol=0)
 

@@ -109,7 +109,8 @@ def fold_records(rows: pd.DataFrame, config: Config) -> list[FoldRecord]:
                 index=int(k), borders=borders,
                 rows={t.name: int((mine["task"] == t.name).sum()) for t in config.tasks},
                 audit={}, skipped={}, suspicious={}, confidence={t.name: {} for t in config.tasks},
-                best_epoch=1, seconds=1.0, history=pd.DataFrame({"epoch": range(4), **history}),
+                best_epochs=(1,), scales={}, seconds=1.0,
+                history=pd.DataFrame({"epoch": range(4), **history}),
                 importance=pd.DataFrame(), baselines={t.name: {} for t in config.tasks},
                 mixes={t.name: mixes for t in config.tasks},
             )

@@ -78,6 +78,7 @@ def planted_data(bars: int = 2400, series: int = 2, seed: int = 0, shuffled: boo
         scaler=FeatureScaler(columns, low, high, median),
         thresholds={},
         instruments=names,
+        peers=tuple(names),
         timeframes=["1d"],
         borders=SegmentBorders(*ends),
         fingerprint=f"planted {bars} {series} {seed} {shuffled}",

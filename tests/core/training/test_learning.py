@@ -5,8 +5,8 @@ import numpy as np
 from core.baselines.simple import ClassPrior, baseline_rows
 from core.data.segments import TEST, TRAIN
 from core.data.windows import LastBarWindows
+from core.training.members import train
 from core.training.scoring import score_last_bars
-from core.training.trainer import train
 from tests.core.training.synthetic_series import TASKS, planted_config, planted_data, planted_rules
 
 CONFIG = planted_config(training={"epochs": 16, "restart_epochs": 16, "batch_size": 8, "patience": 16})

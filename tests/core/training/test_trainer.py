@@ -12,9 +12,10 @@ from core.data.segments import CALIBRATE, TRAIN
 from core.data.windows import DenseWindows, LastBarWindows
 from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
+from core.training.members import train
 from core.training.module import TransformerModule, cosine_with_restarts, split_by_decay
 from core.training.scoring import score_last_bars
-from core.training.trainer import build_model, choose_precision, train
+from core.training.trainer import build_model, choose_precision
 from tests.core.training.synthetic_series import TASKS, planted_config, planted_data
 
 DATA = planted_data(bars=900)
@@ -71,11 +72,11 @@ def test_the_model_returned_is_the_best_epoch_s_and_scores_what_the_record_says(
     data = planted_data(bars=900, shuffled=True)
     config = short_config(training={"epochs": 5, "learning_rate": 0.03, "warmup_epochs": 0.0})
     result = train(data, config, tmp_path, progress=False)
-    assert result.best_epoch == result.history["calibrate_log_loss"].argmin()
-    assert result.best_epoch < 4, "the last epoch would hide a model that was not restored"
+    assert result.best_epochs[0] == result.history["calibrate_log_loss"].argmin()
+    assert result.best_epochs[0] < 4, "the last epoch would hide a model that was not restored"
     assert not result.model.training
     np.testing.assert_allclose(
-        result.model.feature_importance(), result.importance.iloc[result.best_epoch], rtol=1e-6
+        result.model.feature_importance(), result.importance.iloc[result.best_epochs[0]], rtol=1e-6
     )
     once = config.model_copy(update={"training": config.training.model_copy(update={"window_stride": 40})})
     losses = {task: [] for task in TASKS}
@@ -87,7 +88,7 @@ def test_the_model_returned_is_the_best_epoch_s_and_scores_what_the_record_says(
                 rows = torch.log_softmax(output.tasks[task].logits[0], -1)[labels >= 0]
                 losses[task] += (-rows.gather(1, labels[labels >= 0, None])).flatten().tolist()
     for task in TASKS:
-        expected = result.history[f"calibrate_{task}_log_loss"][result.best_epoch]
+        expected = result.history[f"calibrate_{task}_log_loss"][result.best_epochs[0]]
         assert np.mean(losses[task]) == pytest.approx(expected, rel=1e-5)
 
 
@@ -161,7 +162,7 @@ def test_training_stops_after_patience_epochs_without_progress_and_stays_stopped
     data = planted_data(bars=900, shuffled=True)
     config = short_config(training={"epochs": 40, "patience": 2, "learning_rate": 0.03, "warmup_epochs": 0.0})
     result = train(data, config, tmp_path, progress=False)
-    assert len(result.history) == result.best_epoch + 3 < 40
+    assert len(result.history) == result.best_epochs[0] + 3 < 40
     assert len(train(data, config, tmp_path, progress=False).history) == len(result.history)
 
 

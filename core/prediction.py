@@ -48,7 +48,11 @@ class TaskPrediction:
     stated
         What the calibrators make of it; None where the calibrate segment was too short to fit any.
     intensity
-        Expected log realised volatility, in training standard deviations; None without that output.
+        Expected log realised volatility, in standard deviations from the mean of the series' borders; None
+        without that output.
+    direct
+        The part of `logits` that the bar's own inputs say by themselves, shape (C,), the rest being the
+        transformer's; None where the task has no direct path.
     """
 
     task: str
@@ -60,6 +64,12 @@ class TaskPrediction:
     raw_confidence: float
     stated: StatedClass | None = None
     intensity: float | None = None
+    direct: np.ndarray | None = None
+
+    @property
+    def transformer(self) -> np.ndarray | None:
+        """The transformer's part of `logits`, shape (C,); None where there is no other part."""
+        return None if self.direct is None else self.logits - self.direct
 
     @property
     def call(self) -> str:
@@ -67,7 +77,7 @@ class TaskPrediction:
         return self.classes[int(self.probabilities.argmax())]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `intensity` only where the head has one."""
+        """Plain values for JSON; `intensity` and the parts of the logits only where the head has them."""
         plain: dict[str, Any] = {
             "classes": list(self.classes),
             "call": self.call,
@@ -78,6 +88,8 @@ class TaskPrediction:
             "raw_confidence": self.raw_confidence,
             "confidence": None,
         }
+        if self.direct is not None:
+            plain["direct_logits"] = [float(value) for value in self.direct]
         if self.stated is not None:
             plain |= {
                 "confidence": self.stated.confidence,
@@ -152,6 +164,8 @@ class AttentionWindow:
         Learned scale of the temporal bias, shape (L, H).
     windows
         Bars a query may see per layer; None is all of them.
+    members
+        Transformers whose heads stand side by side in H, in equal numbers, the first one's first.
     """
 
     instrument: str
@@ -160,6 +174,7 @@ class AttentionWindow:
     weights: np.ndarray
     bias_scale: np.ndarray
     windows: tuple[int | None, ...]
+    members: int = 1
 
 
 @dataclass(frozen=True)

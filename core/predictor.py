@@ -20,6 +20,7 @@ from core.data.store import BarStore
 from core.device import device_of
 from core.disk import digest_parts
 from core.errors import WindowError
+from core.models.ensemble import list_members
 from core.models.heads import HeadOutput
 from core.models.trace import trace
 from core.prediction import AttentionWindow, ModelWindow, Prediction, StatedClass, TaskPrediction
@@ -136,6 +137,7 @@ class Predictor:
             weights=np.stack([layer[0].float().cpu().numpy() for layer in output.attention]),
             bias_scale=model.bias_scales().cpu().numpy(),
             windows=tuple(self.bundle.config.model.windows),
+            members=len(list_members(model)),
         )
 
     def window(self, instrument: str, timeframe: str, at: pd.Timestamp | None = None) -> ModelWindow:
@@ -244,6 +246,7 @@ class Predictor:
                     ),
                 ),
                 intensity=None if head.intensity is None else float(head.intensity[row, 0]),
+                direct=None if head.direct is None else head.direct[row, 0].cpu().numpy(),
             )
             for row in range(len(logits))
         ]

@@ -115,9 +115,9 @@ def _conduct(
     batch: int,
     through_input: bool,
 ) -> np.ndarray:
-    """What flows into or out of `module` on the way from `start` to `target`, slopes at the intervals' starts.
+    """What flows into or out of `module` on the way from `start` to `target`, (T,) over the bars it is given.
 
-    Shape (T,) over the bars that the module is given.
+    Slopes are taken at each interval's start.
     """
     values = LayerConductance(margin, module).attribute(
         target,

@@ -41,7 +41,12 @@ def show_evaluation(result: dict[str, Any]) -> str:
             difference = values.get("model_minus_baseline")
             beside = "" if difference is None else _with_interval(*difference)
             rows.append({"task": task, "who": who, "rows": scores["rows"], **numbers, _DIFFERENCE: beside})
-    return table(rows, "no rows to score")
+    shown = table(rows, "no rows to score")
+    unlabelled = [
+        f"{key}: {count:,} bars without a class of volatility and regime, too few bars known before them"
+        for key, count in result.get("unlabelled", {}).items()
+    ]
+    return "\n".join([shown, *unlabelled])
 
 
 def show_ingest(result: dict[str, Any]) -> str:

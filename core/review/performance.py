@@ -18,6 +18,7 @@ RESAMPLES = 400
 BASELINES = {
     "prior": "always the usual shares",
     "persistence": "as it is now, so it stays",
+    "line": "the bar's own inputs (line)",
     "logistic": "logistic regression",
     "lightgbm": "LightGBM",
     "har": "HAR",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class Evaluation:
         Whether every scored bar opens after the model's training and calibrate segments.
     skipped
         Series that could not be scored, with the reason.
+    unlabelled
+        Series -> bars in the range that have no class of volatility and regime because the borders they would
+        be cut at are not known; series without such a bar are absent.
     """
 
     model_name: str
@@ -69,6 +72,7 @@ class Evaluation:
     instruments: list[str]
     tasks: dict[str, TaskEvaluation]
     skipped: dict[str, str]
+    unlabelled: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -81,6 +85,7 @@ class Evaluation:
             "instruments": self.instruments,
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "skipped": self.skipped,
+            "unlabelled": self.unlabelled,
         }
 
 
@@ -113,7 +118,7 @@ def evaluate(
     first = bundle.borders.calibrate_end if start is None else start
     names = list(bundle.instruments) if instrument is None else [instrument]
     keys = [(name, timeframe) for timeframe in bundle.timeframes for name in names]
-    series, skipped = [], {}
+    series, skipped, unlabelled = [], {}, {}
     for done, (name, timeframe) in enumerate(keys):
         if name in predictor.store.instruments(timeframe):
             try:
@@ -121,6 +126,8 @@ def evaluate(
             except WindowError as error:
                 skipped[f"{name} {timeframe}"] = str(error)
             else:
+                uncut = _bars_without_borders(labelled, first, end)
+                unlabelled |= {labelled.key: uncut} if uncut else {}
                 embargo = bundle.config.split.embargo_bars if start is None else 0
                 series.append(_choose_rows(labelled, first, end, embargo))
         else:
@@ -144,6 +151,7 @@ def evaluate(
         instruments=sorted({one.instrument for one in series}),
         tasks=tasks,
         skipped=skipped,
+        unlabelled=unlabelled,
     )
 
 
@@ -237,6 +245,13 @@ def _choose_rows(
         for task, values in series.labels.items()
     }
     return replace(series, segments=segments)
+
+
+def _bars_without_borders(series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None) -> int:
+    inside = series.ts >= naive_utc(start)
+    if end is not None:
+        inside &= series.ts <= naive_utc(end)
+    return int((inside & np.isnan(series.borders.volatility_low)).sum())
 
 
 def _row_times(windows: LastBarWindows) -> np.ndarray:

@@ -1,12 +1,18 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
-from core.bundle import MANIFEST, WEIGHTS, find_model, list_models, load_bundle, save_bundle
+from core.bundle import MANIFEST, WEIGHTS, _digest, find_model, list_models, load_bundle, save_bundle
+from core.disk import digest_file
 from core.errors import BundleError
+from core.models.ensemble import MarketEnsemble
+from core.training.trainer import build_model
+from tests.conftest import small_config, untrained_bundle
 
 
 @pytest.fixture
@@ -25,6 +31,55 @@ def test_a_loaded_bundle_is_the_saved_one(walk_bundle, folder):
     np.testing.assert_array_equal(loaded.scaler.low, walk_bundle.scaler.low)
     for name, tensor in walk_bundle.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], tensor)
+
+
+def test_a_bundle_of_the_first_format_loads_with_frozen_borders_and_without_direct_paths(walk_data, tmp_path):
+    """Format 1 knew one kind of border, no direct paths, no scales and no members."""
+    config = small_config()
+    tasks = [task.model_copy(update={"direct": []}) for task in config.tasks]
+    bundle = untrained_bundle(walk_data, config.model_copy(update={"tasks": tasks}), tmp_path / "old")
+    folder = tmp_path / "old"
+    manifest = json.loads((folder / MANIFEST).read_text())
+    weights = safetensors.torch.load_file(folder / WEIGHTS)
+    kept = {name: tensor for name, tensor in weights.items() if not name.endswith(".scale")}
+    assert len(kept) < len(weights)
+    safetensors.torch.save_file(kept, folder / WEIGHTS)
+    manifest["format_version"] = 1
+    del manifest["peers"]
+    for key in ("reference", "reference_bars", "reference_minimum"):
+        del manifest["config"]["labels"][key]
+    del manifest["config"]["model"]["members"]
+    for task in manifest["config"]["tasks"]:
+        del task["direct"]
+    manifest["files"][WEIGHTS] = digest_file(folder / WEIGHTS)
+    manifest["digest"] = _digest(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    old = load_bundle(folder)
+    assert old.config.labels.reference == "frozen"
+    assert old.peers == old.instruments
+    x = torch.rand(2, 300, len(old.feature_names)) * 100
+    index = torch.ones(2, dtype=torch.int64)
+    with torch.inference_mode():
+        before, after = bundle.model(x, index, index), old.model(x, index, index)
+    for task in before.tasks:
+        assert torch.equal(before.tasks[task].logits, after.tasks[task].logits)
+        assert after.tasks[task].direct is None
+
+
+def test_a_bundle_of_several_members_loads_as_it_was_saved(walk_data, tmp_path):
+    config = small_config(model={"members": 3})
+    torch.manual_seed(0)
+    members = [build_model(walk_data, config) for _ in range(3)]
+    single = untrained_bundle(walk_data, small_config(), tmp_path / "single")
+    model = MarketEnsemble(members).eval()
+    saved = save_bundle(replace(single, config=config, model=model), tmp_path / "several")
+    x = torch.rand(2, 300, len(saved.feature_names)) * 100
+    index = torch.ones(2, dtype=torch.int64)
+    with torch.inference_mode():
+        before, after = model(x, index, index), load_bundle(tmp_path / "several").model(x, index, index)
+    for task, head in before.tasks.items():
+        assert torch.equal(head.logits, after.tasks[task].logits)
+        assert torch.equal(head.direct, after.tasks[task].direct)
 
 
 def test_the_version_follows_the_content(walk_bundle, folder, tmp_path):
@@ -95,8 +150,6 @@ def test_a_damaged_bundle_is_refused_in_one_sentence(folder, damage, said):
 
 
 def test_parts_of_two_models_do_not_load_together(folder):
-    from core.bundle import _digest
-
     path = folder / MANIFEST
     manifest = json.loads(path.read_text())
     manifest["config"]["model"]["d_model"] = 32

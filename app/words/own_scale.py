@@ -24,7 +24,7 @@ OWN_SCALE_WORDS: dict[str, FeatureWords] = {
     **{
         f"volatility_{bars}_{beyond}": FeatureWords(
             f"{_bars(bars)} beyond {title}",
-            f"How many times volatility over {_bars(bars)} lies beyond the border of {title}; 1 if it does not.",
+            f"Volatility over {_bars(bars)} in multiples of the border of {title}, 1 unless beyond it.",
             LOG_TIMES,
         )
         for bars in (1, 5, 22, 60)

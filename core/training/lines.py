@@ -130,7 +130,8 @@ def _parts(
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for batch in DataLoader(windows, batch_size=16):
+        # With a generator of its own, the loader takes nothing from the global one.
+        for batch in DataLoader(windows, batch_size=16, generator=torch.Generator()):
             rows = windows.rows[done : done + len(batch["x"])]
             done += len(rows)
             opens = [windows.data.series[which].ts[last + 1 - length : last + 1] for which, last in rows]

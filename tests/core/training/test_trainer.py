@@ -59,7 +59,7 @@ def test_the_record_has_every_epoch_every_loss_term_and_every_feature(whole_run)
     terms = {f"train_{task}_cross_entropy" for task in TASKS}
     terms |= {f"train_{name}" for name in ("calibration", "intensity", "auxiliary", "gate_l1", "total")}
     scores = {f"calibrate_{task}_log_loss" for task in TASKS} | {"calibrate_log_loss"}
-    assert set(result.history.columns) == {"epoch", "learning_rate", "seconds"} | terms | scores
+    assert set(result.history.columns) == {"epoch", "member", "learning_rate", "seconds"} | terms | scores
     assert np.isfinite(result.history.to_numpy()).all()
     parts = result.history[sorted(terms - {"train_total"})].sum(axis=1)
     np.testing.assert_allclose(parts, result.history["train_total"], rtol=1e-5)

@@ -56,14 +56,15 @@ def matrix_rate() -> float:
 
 
 def forward_gflop(predictor: Predictor) -> float:
-    """Multiply-adds of one window, the last layer's queries and feed-forward for the last bar alone."""
+    """Multiply-adds of one window, all members, the last layer for the last bar's query alone."""
     config = predictor.bundle.config.model
     bars, width = config.sequence_length, config.d_model
     layer = 2 * bars * (4 * width**2 + 2 * width * config.ffn_dim)
     last = 2 * bars * 2 * width**2
     seen = sum(4 * bars * min(window or bars / 2, bars) * width for window in config.windows[:-1])
     features = 2 * bars * len(predictor.bundle.feature_names) * width
-    return ((len(config.windows) - 1) * layer + last + seen + features) / 1e9
+    member = (len(config.windows) - 1) * layer + last + seen + features
+    return config.members * member / 1e9
 
 
 def main() -> None:

@@ -52,7 +52,8 @@ def measure(config: Config, windows: int, dense: bool, bf16: bool, path: str, se
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             embedded = model.embed(batch["x"], batch["instrument"], batch["timeframe"])
             states = model.encode(embedded, last_only=not dense).layers
-            layers = [model.read(model.final_norm(state[:, positions][labelled])) for state in states]
+            inputs = batch["x"][:, positions][labelled]
+            layers = [model.read(model.final_norm(state[:, positions][labelled]), inputs) for state in states]
         labels = batch["labels"][:, positions][labelled]
         intensity = batch["intensity"][:, positions][labelled]
         loss(layers, dict.fromkeys(model.heads, labels), intensity, model.gate)["total"].backward()

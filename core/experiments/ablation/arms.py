@@ -1,9 +1,9 @@
 """What an ablation varies: arms by name, built in or read from YAML.
 
 An arm is a mapping of configuration sections to what it changes in them (``tasks`` maps a task to its
-``weight``). Two further keys stand beside sections or alone: ``mean_of``, a list of other arms whose
-probabilities are averaged and nothing is trained; and ``per_series: true``, one model for each series instead
-of one for all.
+``weight`` or ``direct`` inputs). Two further keys stand beside sections or alone: ``mean_of``, a list of
+other arms whose probabilities are averaged and nothing is trained; and ``per_series: true``, one model for
+each series instead of one for all.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def change_config(config: Config, arm: Arm) -> Config:
         if section == PER_SERIES:
             continue
         if section == "tasks":
-            _change_weights(raw["tasks"], values)
+            _change_tasks(raw["tasks"], values)
         elif section in _SECTIONS and isinstance(values, Mapping):
             raw[section] |= values
         else:
@@ -110,13 +110,13 @@ def change_config(config: Config, arm: Arm) -> Config:
     return parse_config(raw)
 
 
-def _change_weights(tasks: list[dict[str, Any]], wanted: Any) -> None:
+def _change_tasks(tasks: list[dict[str, Any]], wanted: Any) -> None:
     by_name = {task["name"]: task for task in tasks}
     for name, values in wanted.items() if isinstance(wanted, Mapping) else [("tasks", wanted)]:
-        if name not in by_name or not isinstance(values, Mapping) or set(values) != {"weight"}:
+        if name not in by_name or not isinstance(values, Mapping) or not set(values) <= {"weight", "direct"}:
             raise ConfigError(
-                f"a weight for a task out of {', '.join(by_name)}",
+                f"a weight or direct inputs for a task out of {', '.join(by_name)}",
                 f"{values!r} for {name!r}",
                 "write for example tasks: {regime: {weight: 2.0}}",
             )
-        by_name[name]["weight"] = values["weight"]
+        by_name[name] |= values

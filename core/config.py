@@ -47,10 +47,16 @@ class DataConfig(_Section):
 
 
 class SplitConfig(_Section):
-    """Three disjoint segments in time, the same borders for every series."""
+    """Disjoint segments in time, the same borders for every series."""
 
     train_share: float = Field(default=0.70, gt=0, lt=1, description="of all bars, oldest first")
     calibrate_share: float = Field(default=0.15, gt=0, lt=1)
+    stop_share: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="of calibrate's bars, the earlier ones, for early stopping alone; 0 = none of its own",
+    )
     embargo_bars: int = Field(default=5, ge=0, description="bars left out after each border")
     train_until: str | None = Field(default=None, description="UTC date; overrides train_share")
     calibrate_until: str | None = Field(default=None, description="UTC date")

@@ -16,7 +16,12 @@ class StatedClass:
     Attributes
     ----------
     confidence
-        P(the call is right), by the calibrator chosen on the calibrate segment.
+        P(the call is right), in the form chosen on the calibrate segment.
+    method
+        That form, of `core.confidence.choice.METHODS`.
+    ranks
+        By source, the share of the calibrate segment's bars on which it was lower; empty where the model
+        keeps none.
     mix
         The same by the learned mix of the sources.
     probabilities
@@ -26,6 +31,8 @@ class StatedClass:
     """
 
     confidence: float
+    method: str
+    ranks: dict[str, float]
     mix: float
     probabilities: np.ndarray
     members: tuple[str, ...]
@@ -93,6 +100,8 @@ class TaskPrediction:
         if self.stated is not None:
             plain |= {
                 "confidence": self.stated.confidence,
+                "confidence_form": self.stated.method,
+                "source_ranks": dict(self.stated.ranks),
                 "mix_confidence": self.stated.mix,
                 "calibrated_probabilities": [float(value) for value in self.stated.probabilities],
                 "prediction_set": list(self.stated.members),

@@ -236,9 +236,13 @@ class Predictor:
                 sources=dict(zip(SOURCES, map(float, stacked[row]), strict=True)),
                 raw_confidence=float(raw[row]),
                 stated=None
-                if stated is None
+                if fitted is None or stated is None
                 else StatedClass(
                     confidence=float(stated.confidence[row]),
+                    method=fitted.calibration.chosen,
+                    ranks={}
+                    if stated.ranks is None
+                    else dict(zip(SOURCES, map(float, stated.ranks[row]), strict=False)),
                     mix=float(stated.mix[row]),
                     probabilities=stated.probabilities[row],
                     members=tuple(

@@ -68,7 +68,7 @@ def show_ingest(result: dict[str, Any]) -> str:
 
 
 def show_training(result: dict[str, Any]) -> str:
-    """Where the bundle lies and what it scores on its three segments."""
+    """Where the bundle lies and what it scores on its segments."""
     lines = [f"Model {result['name']} {result['version']} written to {result['folder']}"]
     for segment, scores in result["metrics"]["segments"].items():
         lines += ["", f"{segment}:", show_evaluation({"tasks": scores})]

@@ -32,12 +32,12 @@ class Platt:
     def fit(cls, raw: np.ndarray, correct: np.ndarray) -> Platt:
         """Fit on raw confidence (n,) in [0, 1] and correctness (n,), unregularised (see `fit_logistic`)."""
         raw, correct = check_confidence(raw, correct)
-        slopes, intercept = fit_logistic(_logit(raw)[:, None], correct)
+        slopes, intercept = fit_logistic(logit_of(raw)[:, None], correct)
         return cls(float(slopes[0]), intercept)
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """P(correct) for raw confidence of any shape."""
-        return expit(self.slope * _logit(raw) + self.intercept)
+        return expit(self.slope * logit_of(raw) + self.intercept)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for the bundle."""
@@ -49,7 +49,8 @@ class Platt:
         return cls(read_number(stored, "slope"), read_number(stored, "intercept"))
 
 
-def _logit(raw: np.ndarray) -> np.ndarray:
+def logit_of(raw: np.ndarray) -> np.ndarray:
+    """Log-odds of confidences of any shape, those of 0 and 1 within a millionth of them."""
     return logit(np.clip(np.asarray(raw, float), _CLIP, 1 - _CLIP))
 
 

@@ -1,91 +1,187 @@
-"""Fit every calibrator on the calibrate segment and keep the best by log-loss.
+"""Fit every form of the final confidence on the calibrate segment and keep the best by log-loss.
 
-A calibrator judged on the rows it was fitted on favours the most flexible one: isotonic regression always
-wins. So the rows are cut into consecutive stretches of time, each scored by calibrators fitted on the other
-stretches, `gap` time stamps beside it left out because their labels overlap. The calibrators kept are then
-fitted on all rows.
+A form judged on the rows it was fitted on favours the most flexible one: isotonic regression always wins. So
+the rows are cut into consecutive stretches of time, each scored by forms fitted on the other stretches, `gap`
+time stamps beside it left out because their labels overlap. The forms kept are then fitted on all rows.
+Shape legend: n rows, C classes, S sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.confidence.calibrators import Isotonic, Platt, Temperature, read_number
+from core.confidence.calibrators import Isotonic, LearnedMix, Platt, Temperature, read_number, read_numbers
+from core.confidence.ranks import RankedMix, SourceRanks
+from core.confidence.sources import raw_weights
 from core.errors import BundleError, InputError
+from core.scores.bootstrap import BlockBootstrap, Interval, block_length, paired_difference
 from core.scores.calibration_error import check_confidence
 
-Method = Literal["temperature", "platt", "isotonic"]
+Method = Literal["temperature", "platt", "isotonic", "mix", "ranked", "joint"]
 METHODS: tuple[Method, ...] = get_args(Method)
+ALONE: Method = "temperature"
+"""The form made of the probability alone, which the sources must beat."""
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class TaskCalibration:
-    """The calibrators of one task and which of them gives the final confidence.
+    """Every form of one task's final confidence, and which of them is stated.
 
-    `log_losses` are cross-fitted, of P(correct), in nats: the three methods, `raw` (the raw confidence as
-    it is) and `base_rate` (the same confidence for every row), which a useful confidence must beat.
+    Attributes
+    ----------
+    temperature
+        Its largest scaled probability: the probability alone.
+    platt, isotonic
+        Of the sources' weighted sum.
+    mix
+        Logistic on the sources.
+    ranks
+        Of the sources among calibrate bars; None, like `ranked` and `joint`, in what was fitted before ranks
+        were kept.
+    ranked
+        Platt scaling of the weighted sum of ranks.
+    joint
+        Logistic on the largest scaled probability and the ranks.
+    chosen
+        Of least cross-fitted log-loss.
+    log_losses
+        Cross-fitted, of P(correct), in nats: every form, `raw` (the weighted sum as it is) and `base_rate`
+        (the same confidence for every row), which a useful confidence must beat.
+    beside
+        By form, its log-loss less that of the probability alone, paired on the cross-fitted rows, with a 95%
+        block-bootstrap interval; below zero the sources help.
     """
 
     temperature: Temperature
     platt: Platt
     isotonic: Isotonic
+    mix: LearnedMix
+    ranks: SourceRanks | None
+    ranked: Platt | None
+    joint: RankedMix | None
     chosen: Method
     log_losses: dict[str, float]
+    beside: dict[str, Interval]
+
+    @classmethod
+    def fit_forms(
+        cls, logits: np.ndarray, labels: np.ndarray, sources: np.ndarray, raw: np.ndarray
+    ) -> TaskCalibration:
+        """Every form fitted on rows of logits (n, C), labels (n,), sources (n, S) and raw sum (n,).
+
+        Nothing is compared: the probability alone is chosen. `fit_task_calibration` chooses.
+        """
+        correct = (logits.argmax(axis=1) == labels).astype(float)
+        temperature, ranks = Temperature.fit(logits, labels), SourceRanks.fit(sources)
+        return cls(
+            temperature,
+            Platt.fit(raw, correct),
+            Isotonic.fit(raw, correct),
+            LearnedMix.fit(sources, correct),
+            ranks,
+            Platt.fit(ranks.weighted(sources, raw_weights()), correct),
+            RankedMix.fit(temperature.apply(logits).max(axis=1), ranks.rank(sources), correct),
+            ALONE,
+            {},
+            {},
+        )
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Forms that are there."""
+        return METHODS if self.joint is not None else METHODS[:4]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Temperature-scaled class probabilities (..., C)."""
         return self.temperature.apply(logits)
 
-    def confidence(self, raw: np.ndarray, logits: np.ndarray, method: Method | None = None) -> np.ndarray:
-        """P(correct) (...) by the chosen method, or by `method`.
+    def confidence(
+        self, logits: np.ndarray, sources: np.ndarray, raw: np.ndarray, method: Method | None = None
+    ) -> np.ndarray:
+        """P(correct) (...) in the chosen form, or in the form `method`.
 
-        Platt and isotonic map the raw confidence `raw` (...); temperature takes the largest scaled
-        probability of `logits` (..., C).
+        Of logits (..., C), sources (..., S) and their weighted sum `raw` (...).
+
+        Raises
+        ------
+        InputError
+            If that form was not fitted.
         """
         method = method or self.chosen
         if method == "temperature":
             return self.temperature.apply(logits).max(axis=-1)
-        return (self.platt if method == "platt" else self.isotonic).apply(raw)
+        if method == "platt":
+            return self.platt.apply(raw)
+        if method == "isotonic":
+            return self.isotonic.apply(raw)
+        if method == "mix":
+            return self.mix.apply(sources)
+        if self.ranks is None or self.ranked is None or self.joint is None:
+            raise InputError("a confidence fitted with ranks", "one without", "train the model again")
+        if method == "ranked":
+            return self.ranked.apply(self.ranks.weighted(sources, raw_weights()))
+        return self.joint.apply(self.temperature.apply(logits).max(axis=-1), self.ranks.rank(sources))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and names for the bundle."""
-        return {
+        stored: dict[str, Any] = {
             "temperature": self.temperature.to_dict(),
             "platt": self.platt.to_dict(),
             "isotonic": self.isotonic.to_dict(),
+            "mix": self.mix.to_dict(),
             "chosen": self.chosen,
             "log_losses": dict(self.log_losses),
+            "beside": {name: [found.value, found.low, found.high] for name, found in self.beside.items()},
         }
+        if self.ranks is not None and self.ranked is not None and self.joint is not None:
+            stored |= {
+                "ranks": self.ranks.to_dict(),
+                "ranked": self.ranked.to_dict(),
+                "joint": self.joint.to_dict(),
+            }
+        return stored
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TaskCalibration:
-        """The inverse of `to_dict`; BundleError when a part is missing or the method is unknown."""
+        """The inverse of `to_dict`; BundleError when a part is missing or the method is unknown.
+
+        What was stored before ranks were kept has none.
+        """
+        has_ranks = isinstance(stored, Mapping) and "ranks" in stored
+        known = METHODS if has_ranks else METHODS[:4]
         chosen = stored.get("chosen") if isinstance(stored, Mapping) else None
-        if chosen not in METHODS:
-            raise BundleError(f"one of {', '.join(METHODS)}", repr(chosen), "save the bundle again")
-        losses = stored.get("log_losses", {})
+        if chosen not in known:
+            raise BundleError(f"one of {', '.join(known)}", repr(chosen), "save the bundle again")
+        losses, beside = stored.get("log_losses", {}), stored.get("beside", {})
         return cls(
             Temperature.from_dict(stored.get("temperature", {})),
             Platt.from_dict(stored.get("platt", {})),
             Isotonic.from_dict(stored.get("isotonic", {})),
+            LearnedMix.from_dict(stored.get("mix", {})),
+            SourceRanks.from_dict(stored["ranks"]) if has_ranks else None,
+            Platt.from_dict(stored.get("ranked", {})) if has_ranks else None,
+            RankedMix.from_dict(stored.get("joint", {})) if has_ranks else None,
             chosen,
             {name: read_number(losses, name) for name in losses},
+            {name: Interval(*read_numbers(beside, name, 3)) for name in beside},
         )
 
 
 def fit_task_calibration(
     logits: np.ndarray,
     labels: np.ndarray,
+    sources: np.ndarray,
     raw: np.ndarray,
     times: np.ndarray,
     folds: int = 5,
     gap: int = 0,
 ) -> TaskCalibration:
-    """Fit temperature, Platt and isotonic, and choose by cross-fitted log-loss of P(correct).
+    """Fit every form of the final confidence, and choose by cross-fitted log-loss of P(correct).
 
     Parameters
     ----------
@@ -93,8 +189,10 @@ def fit_task_calibration(
         (n, C) of the calibrate segment.
     labels
         (n,) classes 0..C-1.
+    sources
+        (n, S) in the order of `core.confidence.sources.SOURCES`.
     raw
-        (n,) raw confidence in [0, 1].
+        (n,) their weighted sum, in [0, 1].
     times
         (n,) bar opens, in any order; rows of one time stay in one stretch.
     folds
@@ -107,34 +205,32 @@ def fit_task_calibration(
     InputError
         When there are too few times for the folds and gaps, or the inputs do not fit together.
     """
-    logits, labels = np.asarray(logits, float), np.asarray(labels)
-    if logits.ndim != 2 or len(logits) != len(labels) or len(labels) != len(times):
+    logits, labels, sources = np.asarray(logits, float), np.asarray(labels), np.asarray(sources, float)
+    if logits.ndim != 2 or len({len(part) for part in (logits, labels, sources, times)}) != 1:
         raise InputError(
-            "logits, labels and times of the same rows",
-            f"{len(logits)}, {len(labels)} and {len(times)}",
+            "logits, labels, sources and times of the same rows",
+            f"{len(logits)}, {len(labels)}, {len(sources)} and {len(times)}",
             "pass the calibrate segment's rows",
         )
     raw, correct = check_confidence(raw, logits.argmax(axis=1) == labels)
-    fits: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-        "temperature": lambda fit, score: (
-            Temperature.fit(logits[fit], labels[fit]).apply(logits[score]).max(1)
-        ),
-        "platt": lambda fit, score: Platt.fit(raw[fit], correct[fit]).apply(raw[score]),
-        "isotonic": lambda fit, score: Isotonic.fit(raw[fit], correct[fit]).apply(raw[score]),
-        "raw": lambda fit, score: raw[score],
-        "base_rate": lambda fit, score: np.full(score.sum(), (correct[fit].sum() + 1) / (fit.sum() + 2)),
-    }
-    stated = {name: np.empty(raw.size) for name in fits}
+    stated = {name: np.empty(raw.size) for name in (*METHODS, "raw", "base_rate")}
+    stated["raw"] = raw
     for fit, score in time_folds(times, folds, gap):
-        for name, calibrated in fits.items():
-            stated[name][score] = calibrated(fit, score)
-    losses = {name: binary_log_loss(confidence, correct) for name, confidence in stated.items()}
-    return TaskCalibration(
-        Temperature.fit(logits, labels),
-        Platt.fit(raw, correct),
-        Isotonic.fit(raw, correct),
-        min(METHODS, key=lambda method: losses[method]),
-        losses,
+        fitted = TaskCalibration.fit_forms(logits[fit], labels[fit], sources[fit], raw[fit])
+        for name in METHODS:
+            stated[name][score] = fitted.confidence(logits[score], sources[score], raw[score], name)
+        stated["base_rate"][score] = (correct[fit].sum() + 1) / (fit.sum() + 2)
+    losses = {name: binary_log_losses(confidence, correct) for name, confidence in stated.items()}
+    bootstrap = BlockBootstrap.over(times, block_length(times, max(1, gap), losses[ALONE]), RESAMPLES)
+    return replace(
+        TaskCalibration.fit_forms(logits, labels, sources, raw),
+        chosen=min(METHODS, key=lambda method: losses[method].mean()),
+        log_losses={name: float(loss.mean()) for name, loss in losses.items()},
+        beside={
+            name: paired_difference(losses[name], losses[ALONE], bootstrap)
+            for name in METHODS
+            if name != ALONE
+        },
     )
 
 
@@ -160,8 +256,8 @@ def time_folds(times: np.ndarray, folds: int, gap: int) -> list[tuple[np.ndarray
     return masks
 
 
-def binary_log_loss(confidence: np.ndarray, correct: np.ndarray) -> float:
-    """Mean log-loss of P(correct) in nats, clipped at 2.2e-16 as scikit-learn does."""
+def binary_log_losses(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Log-loss (n,) of P(correct) (n,) in nats, clipped at 2.2e-16 as scikit-learn does."""
     tiny = np.finfo(float).eps
     stated = np.clip(np.where(correct == 1, confidence, 1 - np.asarray(confidence, float)), tiny, 1.0)
-    return float(-np.log(stated).mean())
+    return -np.log(stated)

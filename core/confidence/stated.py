@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from core.confidence.calibrators import LearnedMix
 from core.confidence.choice import TaskCalibration, fit_task_calibration
 from core.confidence.conformal import ConformalSets
 from core.errors import InputError
@@ -29,9 +28,11 @@ class StatedConfidence:
     raw
         The specification's weighted sum of the sources, (n,).
     confidence
-        P(correct) by the chosen calibrator, (n,).
+        P(correct) in the chosen form, (n,).
     mix
         P(correct) by the learned mix of the sources, (n,).
+    ranks
+        Of the sources among the calibrate segment's bars, (n, S) in [0, 1]; None where none were kept.
     probabilities
         Temperature-scaled class probabilities, (n, C).
     members
@@ -41,6 +42,7 @@ class StatedConfidence:
     raw: np.ndarray
     confidence: np.ndarray
     mix: np.ndarray
+    ranks: np.ndarray | None
     probabilities: np.ndarray
     members: np.ndarray
 
@@ -54,7 +56,6 @@ class TaskConfidence:
     """
 
     calibration: TaskCalibration
-    mix: LearnedMix
     sets: tuple[ConformalSets, ...]
 
     @classmethod
@@ -89,12 +90,10 @@ class TaskConfidence:
         InputError
             When the segment is too short.
         """
-        calibration = fit_task_calibration(logits, labels, raw, times, FOLDS, gap)
-        correct = (logits.argmax(axis=1) == labels).astype(float)
+        calibration = fit_task_calibration(logits, labels, sources, raw, times, FOLDS, gap)
         probabilities = calibration.probabilities(logits)
         return cls(
             calibration,
-            LearnedMix.fit(sources, correct),
             tuple(ConformalSets.fit(probabilities, labels, level) for level in SET_LEVELS),
         )
 
@@ -121,11 +120,14 @@ class TaskConfidence:
 
         `level` is that of the prediction sets, see `sets_at`.
         """
-        probabilities = self.calibration.probabilities(np.asarray(logits, np.float64))
+        logits = np.asarray(logits, np.float64)
+        calibration = self.calibration
+        probabilities = calibration.probabilities(logits)
         return StatedConfidence(
             raw=raw,
-            confidence=self.calibration.confidence(raw, np.asarray(logits, np.float64)),
-            mix=self.mix.apply(sources),
+            confidence=calibration.confidence(logits, sources, raw),
+            mix=calibration.mix.apply(sources),
+            ranks=None if calibration.ranks is None else calibration.ranks.rank(sources),
             probabilities=probabilities,
             members=self.sets_at(level).apply(probabilities),
         )
@@ -134,16 +136,18 @@ class TaskConfidence:
         """Plain numbers for the bundle."""
         return {
             "calibration": self.calibration.to_dict(),
-            "mix": self.mix.to_dict(),
             "sets": [sets.to_dict() for sets in self.sets],
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TaskConfidence:
         """The inverse of `to_dict`; BundleError when a part is missing."""
+        calibration = dict(stored["calibration"])
+        if "mix" in stored:
+            # Where the mix stood before it was a form among others.
+            calibration["mix"] = stored["mix"]
         sets = stored["sets"] if isinstance(stored["sets"], list) else [stored["sets"]]
         return cls(
-            TaskCalibration.from_dict(stored["calibration"]),
-            LearnedMix.from_dict(stored["mix"]),
+            TaskCalibration.from_dict(calibration),
             tuple(ConformalSets.from_dict(one) for one in sets),
         )

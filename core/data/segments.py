@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +14,18 @@ from core.config import SplitConfig
 from core.errors import ConfigError
 from core.timeframe import duration
 
-TRAIN, CALIBRATE, TEST, NO_SEGMENT = 0, 1, 2, -1
+TRAIN, CALIBRATE, TEST, STOP, NO_SEGMENT = 0, 1, 2, 3, -1
+"""In time: train, stop (early stopping and every other choice of a model), calibrate (calibrators, conformal
+sets, ranks, the out-of-distribution limit), test."""
 
 
 @dataclass(frozen=True)
 class SegmentBorders:
     """Instants, the same for every series, so that no instrument's test is another's training.
 
-    Train is [train_start, train_end), calibrate [train_end, calibrate_end), test [calibrate_end, test_end),
-    by bar open, UTC (naive times are taken as UTC); None leaves a side open.
+    Train is [train_start, train_end), stop [train_end, stop_end), calibrate [stop_end, calibrate_end), test
+    [calibrate_end, test_end), by bar open, UTC (naive times are taken as UTC); None leaves a side open.
+    Without `stop_end` there is no stop segment: calibrate begins at train_end and serves for both.
 
     Raises
     ------
@@ -34,15 +37,14 @@ class SegmentBorders:
     calibrate_end: pd.Timestamp
     test_end: pd.Timestamp | None = None
     train_start: pd.Timestamp | None = None
+    stop_end: pd.Timestamp | None = None
 
     def __post_init__(self) -> None:
-        for name in ("train_start", "train_end", "calibrate_end", "test_end"):
+        for name in _EDGES:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _utc(value))
-        given = [
-            t for t in (self.train_start, self.train_end, self.calibrate_end, self.test_end) if t is not None
-        ]
+        given = [t for name in _EDGES if (t := getattr(self, name)) is not None]
         if any(later <= earlier for earlier, later in pairwise(given)):
             raise ConfigError(
                 "split borders that follow each other in time",
@@ -52,8 +54,7 @@ class SegmentBorders:
 
     def to_dict(self) -> dict[str, str | None]:
         return {
-            name: None if (value := getattr(self, name)) is None else value.isoformat()
-            for name in ("train_start", "train_end", "calibrate_end", "test_end")
+            name: None if (value := getattr(self, name)) is None else value.isoformat() for name in _EDGES
         }
 
     @classmethod
@@ -63,10 +64,32 @@ class SegmentBorders:
         }
         return cls(**instants)
 
+    @property
+    def stop_segment(self) -> int:
+        """The segment early stopping sees: `STOP`, or `CALIBRATE` where that serves for both."""
+        return CALIBRATE if self.stop_end is None else STOP
+
     def bounds(self, segment: int) -> tuple[np.datetime64 | None, np.datetime64 | None]:
-        """Start and end of segment 0 (train), 1 (calibrate) or 2 (test) as naive UTC microseconds."""
-        edges = (self.train_start, self.train_end, self.calibrate_end, self.test_end)
-        return _instant(edges[segment]), _instant(edges[segment + 1])
+        """Start and end of a segment as naive UTC microseconds.
+
+        Raises
+        ------
+        ConfigError
+            If `segment` is `STOP` and there is none.
+        """
+        if segment == STOP and self.stop_end is None:
+            raise ConfigError("a stop segment", "none", "set split.stop_share above 0")
+        edges = {
+            TRAIN: (self.train_start, self.train_end),
+            STOP: (self.train_end, self.stop_end),
+            CALIBRATE: (self.train_end if self.stop_end is None else self.stop_end, self.calibrate_end),
+            TEST: (self.calibrate_end, self.test_end),
+        }
+        start, end = edges[segment]
+        return _instant(start), _instant(end)
+
+
+_EDGES = ("train_start", "train_end", "stop_end", "calibrate_end", "test_end")
 
 
 def choose_borders(times: Iterable[np.ndarray], split: SplitConfig) -> SegmentBorders:
@@ -82,17 +105,49 @@ def choose_borders(times: Iterable[np.ndarray], split: SplitConfig) -> SegmentBo
     ConfigError
         If a date cannot be read or the bars are too few to part.
     """
+    pooled = np.sort(np.concatenate(list(times)))
     if split.train_until is not None and split.calibrate_until is not None:
-        return SegmentBorders(
+        dated = SegmentBorders(
             _date(split.train_until, "split.train_until"),
             _date(split.calibrate_until, "split.calibrate_until"),
         )
-    pooled = np.sort(np.concatenate(list(times)))
+        return part_calibrate(dated, pooled, split.stop_share)
     if len(pooled) < 3:
         raise ConfigError("at least three bars to split", f"{len(pooled)}", "give more bars")
     train = min(int(split.train_share * len(pooled)), len(pooled) - 1)
     calibrate = min(int((split.train_share + split.calibrate_share) * len(pooled)), len(pooled) - 1)
-    return SegmentBorders(*pd.DatetimeIndex(pooled[[train, calibrate]], tz="UTC"))
+    shared = SegmentBorders(*pd.DatetimeIndex(pooled[[train, calibrate]], tz="UTC"))
+    return part_calibrate(shared, pooled, split.stop_share)
+
+
+def part_calibrate(borders: SegmentBorders, pooled: np.ndarray, share: float) -> SegmentBorders:
+    """The same borders, the earlier `share` of the bars before calibrate's end given to early stopping.
+
+    Parameters
+    ----------
+    pooled
+        Bar opens of all series, ascending, datetime64 UTC, (T,).
+    share
+        Of the bars in [train_end, calibrate_end); 0 lets calibrate serve for both.
+
+    Raises
+    ------
+    ConfigError
+        If those bars are too few to part.
+    """
+    if share == 0:
+        return borders
+    ends = (borders.train_end, borders.calibrate_end)
+    first, last = np.searchsorted(pooled, np.array([_instant(end) for end in ends], "datetime64[us]"))
+    place = min(int(first + round(share * (last - first))), len(pooled) - 1)
+    stop_end = pd.Timestamp(pooled[place], tz="UTC")
+    if not borders.train_end < stop_end < borders.calibrate_end:
+        raise ConfigError(
+            "bars before calibrate's end that can be parted at split.stop_share",
+            f"{last - first}",
+            "give more bars, or set split.stop_share to 0",
+        )
+    return replace(borders, stop_end=stop_end)
 
 
 def assign_segments(
@@ -107,17 +162,17 @@ def assign_segments(
     end
         Index of t1 per label, -1 for no label, shape (T,).
     embargo_bars
-        Bars of this series left out after the start of calibrate and of test.
+        Bars of this series left out after the start of every segment but train.
 
     Returns
     -------
     ndarray
-        Shape (T,) int8: 0 train, 1 calibrate, 2 test, -1 no label or purged.
+        Shape (T,) int8: `TRAIN`, `STOP`, `CALIBRATE`, `TEST`, or `NO_SEGMENT` without a label or purged.
     """
     segments = np.full(len(ts), NO_SEGMENT, dtype=np.int8)
     labelled = end >= 0
     known = ts[np.maximum(end, 0)] + duration(timeframe).to_timedelta64()
-    for segment in (TRAIN, CALIBRATE, TEST):
+    for segment in dict.fromkeys((TRAIN, borders.stop_segment, CALIBRATE, TEST)):
         start, stop = borders.bounds(segment)
         first = 0 if start is None else int(np.searchsorted(ts, start))
         if segment != TRAIN:

@@ -97,7 +97,7 @@ class DenseWindows(_WindowDataset):
     Parameters
     ----------
     segment
-        0 train, 1 calibrate, 2 test.
+        One of `core.data.segments`.
     config
         ``training.window_stride`` bars lie between window starts; positions from
         ``training.first_position`` on carry labels (``training.dense`` false: the last alone). Bars before

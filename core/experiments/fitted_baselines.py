@@ -1,4 +1,4 @@
-"""The baselines of one fold, fitted on its train segment and chosen on its calibrate segment."""
+"""The baselines of one fold: fitted on its train segment, chosen on stop, their temperature on calibrate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class FoldBaselines:
     probabilities
         Task -> baseline -> (n, C) on the test windows that have a label, in order.
     chosen
-        Task -> baseline -> what was chosen on the calibrate segment: tree count, strength, temperature.
+        Task -> baseline -> tree count or strength, chosen on the stop segment, and the temperature, fitted on
+        the calibrate segment.
     audit
         The bars each baseline saw.
 
@@ -58,16 +59,19 @@ class FoldBaselines:
         self._measures = measures
         step = -(-len(windows[TRAIN]) // MOST_ROWS)
         train = windows[TRAIN] if step <= 1 else LastBarWindows(data, TRAIN, config, step)
-        self._segments = train, windows[CALIBRATE], windows[TEST]
-        scores = (
-            None if plain_model is None else [score_last_bars(plain_model, w) for w in self._segments[1:]]
-        )
+        self._choice, self._scored = windows[data.borders.stop_segment], (windows[CALIBRATE], windows[TEST])
+        self._train = train
+        scores = None if plain_model is None else [score_last_bars(plain_model, w) for w in self._scored]
         self.probabilities: dict[str, dict[str, np.ndarray]] = {}
         self.chosen: dict[str, dict[str, Any]] = {}
         self.audit: dict[str, Spans] = {}
         for task in config.tasks:
             self.probabilities[task.name], self.chosen[task.name] = {}, {}
-            seen = [span_windows(data, part, task.name) for part in self._segments[:2]]
+            seen = {
+                "": span_windows(data, train, task.name),
+                ", choice": span_windows(data, self._choice, task.name),
+                ", temperature": span_windows(data, windows[CALIBRATE], task.name),
+            }
             for name in names:
                 if name == "har" and task.label != "volatility":
                     continue
@@ -77,41 +81,48 @@ class FoldBaselines:
                     assert scores is not None
                     logits = [np.asarray(part.tasks[task.name].logits, np.float64) for part in scores]
                     notes = {}
-                    fitted_on = span_labels(data, TRAIN, task.name)
+                    dense = {
+                        "": span_labels(data, TRAIN, task.name),
+                        ", choice": span_labels(data, data.borders.stop_segment, task.name),
+                    }
+                    spans = seen | dense
                 else:
                     logits, notes = self._fit(name, task)
-                    fitted_on = seen[0]
-                self.audit[f"baseline {name} {task.name}"] = fitted_on
-                if name not in _COUNTED:
-                    self.audit[f"baseline {name} {task.name}, choice"] = seen[1]
+                    spans = seen
+                for fitted, span in spans.items():
+                    if not fitted or name not in _COUNTED:
+                        self.audit[f"baseline {name} {task.name}{fitted}"] = span
                 self._keep(name, task.name, logits[0], logits[1], notes)
 
     def _fit(self, name: str, task: TaskConfig) -> tuple[list[np.ndarray], dict[str, Any]]:
         """Log-probabilities of the calibrate and test windows, and what was chosen."""
         if name == "har":
-            rows = [volatility_rows(part, task, self._measures) for part in self._segments]
-            har = Har.fit(rows[0], rows[1])
-            forecasts = [in_task_order(har.predict(part), task) for part in rows[1:]]
+            fit, choice, *scored = (volatility_rows(part, task, self._measures) for part in self._parts())
+            har = Har.fit(fit, choice)
+            forecasts = [in_task_order(har.predict(part), task) for part in scored]
             return [np.log(part) for part in forecasts], {
                 "pooled": har.pooled,
                 "semivariances": har.semivariances,
             }
         make = lagged_rows if name == "lightgbm" else baseline_rows
         kind = BoostedTrees if name == "lightgbm" else Baselines.kinds[name]
-        parts = [make(part, task.name) for part in self._segments]
-        fitted = kind.fit(parts[0], parts[1], len(task.classes))
+        fit, choice, *scored = (make(part, task.name) for part in self._parts())
+        fitted = kind.fit(fit, choice, len(task.classes))
         numbers = fitted.to_dict()
         notes = {key: numbers[key] for key in ("rounds", "leaves", "strength") if key in numbers}
-        return [np.log(fitted.predict(part)) for part in parts[1:]], notes
+        return [np.log(fitted.predict(part)) for part in scored], notes
+
+    def _parts(self) -> tuple[LastBarWindows, ...]:
+        return self._train, self._choice, *self._scored
 
     def _keep(
         self, name: str, task: str, calibrate: np.ndarray, test: np.ndarray, notes: dict[str, Any]
     ) -> None:
-        labels = self._segments[1].last_labels(task)
+        labels = self._scored[0].last_labels(task)
         temperature = Temperature()
         if name not in _COUNTED and (labels >= 0).any():
             temperature = Temperature.fit(calibrate[labels >= 0], labels[labels >= 0])
             notes = notes | {"temperature": temperature.temperature}
-        tested = self._segments[2].last_labels(task) >= 0
+        tested = self._scored[1].last_labels(task) >= 0
         self.probabilities[task][name] = temperature.apply(test)[tested]
         self.chosen[task][name] = plain(notes)

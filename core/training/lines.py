@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from core.baselines.simple import NO_LABEL, Logistic, baseline_rows
 from core.config import Config
 from core.data.dataset import PreparedData
-from core.data.segments import CALIBRATE, TRAIN
+from core.data.segments import TRAIN
 from core.data.windows import DenseWindows, LastBarWindows
 from core.device import device_of
 from core.models.ensemble import Model, list_members
@@ -44,7 +44,8 @@ def start_at_lines(model: Model, data: PreparedData, config: Config) -> None:
     if not paths:
         return
     step = -(-len(LastBarWindows(data, TRAIN, config)) // MOST_ROWS)
-    train, choice = LastBarWindows(data, TRAIN, config, max(step, 1)), LastBarWindows(data, CALIBRATE, config)
+    train = LastBarWindows(data, TRAIN, config, max(step, 1))
+    choice = LastBarWindows(data, data.borders.stop_segment, config)
     classes = {task.name: len(task.classes) for task in config.tasks}
     for task, path in paths.items():
         columns = path.columns.tolist()

@@ -16,7 +16,7 @@ from core.bundle import Bundle, save_bundle
 from core.confidence.similarity import TrainingReference
 from core.config import Config
 from core.data.dataset import PreparedData, prepare
-from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.segments import CALIBRATE, STOP, TEST, TRAIN
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
@@ -26,7 +26,7 @@ from core.training.members import TrainingResult, train
 from core.training.scoring import LastBarScores, fit_confidence, score_last_bars, score_with_confidence
 from core.training.tracking import EpochTracker, track_run
 
-SEGMENTS = {"train": TRAIN, "calibrate": CALIBRATE, "test": TEST}
+SEGMENTS = {"train": TRAIN, "stop": STOP, "calibrate": CALIBRATE, "test": TEST}
 REFERENCE_ROWS = 4000
 """Training windows the representation's distribution is measured on, evenly spread."""
 
@@ -76,11 +76,12 @@ def read_bars(store: BarStore, config: Config) -> dict[tuple[str, str], pd.DataF
 
 
 def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) -> Bundle:
-    """Measure a trained model on its three segments and put everything into a bundle.
+    """Measure a trained model on its segments and put everything into a bundle.
 
-    Calibrate and test are scored whole, the train segment on at most `REFERENCE_ROWS` evenly spread rows.
+    All are scored whole, but train on at most `REFERENCE_ROWS` evenly spread rows.
     """
     whole = {name: LastBarWindows(data, segment, config) for name, segment in SEGMENTS.items()}
+    choice = whole["stop"] if data.borders.stop_segment == STOP else whole["calibrate"]
     windows = whole | {"train": _thinned(data, TRAIN, config)}
     scores = {}
     for name, part in windows.items():
@@ -99,7 +100,7 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         borders=data.borders,
         reference=reference,
         confidence=fit_confidence(score_with_confidence(result.model, windows["calibrate"], reference)),
-        baselines=Baselines.fit(whole["train"], whole["calibrate"], config.tasks).to_dict(),
+        baselines=Baselines.fit(whole["train"], choice, config.tasks).to_dict(),
         metrics={},
         data_fingerprint=data.fingerprint,
         model=result.model,

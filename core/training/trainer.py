@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from core.config import Config, TrainingConfig
 from core.data.dataset import PreparedData
-from core.data.segments import CALIBRATE, TRAIN
+from core.data.segments import TRAIN
 from core.data.windows import DenseWindows
 from core.device import choose_device
 from core.disk import digest_json
@@ -88,7 +88,7 @@ def train_member(
     progress: bool,
     callbacks: Sequence[Callback],
 ) -> TrainedMember:
-    """Train one transformer on the train segment, stop early by the calibrate segment, keep the best epoch.
+    """Train one transformer on the train segment, stop early by the stop segment, keep the best epoch.
 
     Parameters
     ----------
@@ -252,9 +252,13 @@ def stopping_windows(data: PreparedData, config: Config) -> DenseWindows:
         # Each label is scored once.
         once = config.model.sequence_length - training.first_position
         config = config.model_copy(update={"training": training.model_copy(update={"window_stride": once})})
-    windows = DenseWindows(data, CALIBRATE, config)
+    windows = DenseWindows(data, data.borders.stop_segment, config)
     if not len(windows):
-        raise InputError("labelled bars in the calibrate segment", "none", "move the split borders")
+        raise InputError(
+            "labelled bars for early stopping, in the earlier part of calibrate",
+            "none",
+            "move the split borders",
+        )
     return windows
 
 

@@ -22,7 +22,7 @@ Spans = dict[str, dict[str, Any]]
 def audit_model(
     data: PreparedData, calibrate: LastBarWindows, config: Config, calibrated: Collection[str]
 ) -> dict[str, Spans]:
-    """Bars that scaler, thresholds, model, reference and calibrators saw, by object.
+    """Bars that scaler, thresholds, model, reference, calibrators, sets and ranks saw, by object.
 
     Parameters
     ----------
@@ -33,12 +33,13 @@ def audit_model(
     """
     audit: dict[str, Spans] = {name: dict(entry) for name, entry in data.audit.items()}
     for task in config.tasks:
-        for segment, name in ((TRAIN, "weights"), (CALIBRATE, "early stopping")):
+        for segment, name in ((TRAIN, "weights"), (data.borders.stop_segment, "early stopping")):
             audit[f"model {name} {task.name}"] = span_labels(data, segment, task.name)
         if task.name in calibrated:
-            audit[f"calibrators {task.name}"] = span_windows(data, calibrate, task.name)
+            for name in ("calibrators", "conformal sets", "source ranks"):
+                audit[f"{name} {task.name}"] = span_windows(data, calibrate, task.name)
     for segment, name in ((TRAIN, "representation"), (CALIBRATE, "out-of-distribution limit")):
-        step = max(1, len(LastBarWindows(data, segment, config)) // REFERENCE_ROWS)
+        step = max(1, -(-len(LastBarWindows(data, segment, config)) // REFERENCE_ROWS))
         audit[name] = span_windows(data, LastBarWindows(data, segment, config, step), None)
     return audit
 

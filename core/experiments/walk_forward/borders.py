@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.config import SplitConfig
-from core.data.segments import SegmentBorders
+from core.data.segments import SegmentBorders, part_calibrate
 from core.errors import ConfigError
 
 Scheme = Literal["expanding", "rolling"]
@@ -29,8 +29,8 @@ def choose_folds(
 
     The bars after `first_test_share` are cut into `folds` test segments that follow each other without a
     gap. The history before a test segment is parted into train and calibrate in the proportion of
-    ``split.train_share`` to ``split.calibrate_share``. Labels that reach over a border, and the embargo after
-    it, are left out by `core.data.segments.assign_segments`.
+    ``split.train_share`` to ``split.calibrate_share``, and calibrate again at ``split.stop_share``. Labels
+    that reach over a border, and the embargo after it, are left out by `core.data.segments.assign_segments`.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def choose_folds(
     tests = np.linspace(first_test_share, 1.0, folds + 1)
     train_part = split.train_share / (split.train_share + split.calibrate_share)
     starts = [0.0 if scheme == "expanding" else max(0.0, first - first_test_share) for first in tests[:-1]]
-    borders = []
+    borders: list[SegmentBorders] = []
     for start, first, last in zip(starts, tests[:-1], tests[1:], strict=True):
         borders.append(
             SegmentBorders(
@@ -76,7 +76,7 @@ def choose_folds(
         raise ConfigError(
             f"enough bars for {folds} folds", f"{len(pooled)}", "give more bars or ask for fewer folds"
         )
-    return borders
+    return [part_calibrate(fold, pooled, split.stop_share) for fold in borders]
 
 
 def _instant(pooled: np.ndarray, share: float) -> pd.Timestamp:

@@ -18,7 +18,7 @@ from core.baselines.trees import plain_config
 from core.config import Config
 from core.data.dataset import PreparedData, prepare
 from core.data.inputs import BarsBySeries, select_series, series_key
-from core.data.segments import CALIBRATE, TEST, TRAIN, SegmentBorders, bars_in_train
+from core.data.segments import CALIBRATE, STOP, TEST, TRAIN, SegmentBorders, bars_in_train
 from core.data.windows import LastBarWindows
 from core.disk import write_text
 from core.errors import InputError
@@ -90,11 +90,14 @@ def run_fold(
     measures = measure_series(bars, data, config)
     windows = {
         TRAIN: LastBarWindows(data, TRAIN, config),
-        CALIBRATE: LastBarWindows(data, CALIBRATE, config, plan.test_step),
-        TEST: LastBarWindows(data, TEST, config, plan.test_step),
+        **{
+            segment: LastBarWindows(data, segment, config, plan.test_step)
+            for segment in (data.borders.stop_segment, CALIBRATE, TEST)
+        },
     }
-    for segment, name in ((TRAIN, "train"), (CALIBRATE, "calibrate"), (TEST, "test")):
-        if not len(windows[segment]):
+    for segment, part in windows.items():
+        if not len(part):
+            name = {TRAIN: "train", CALIBRATE: "calibrate", TEST: "test", STOP: "stop"}[segment]
             raise InputError(
                 f"labelled bars in the {name} segment of fold {plan.index}", "none", "ask for fewer folds"
             )

@@ -19,7 +19,7 @@ class FoldRecord:
     Attributes
     ----------
     borders
-        Of its three segments.
+        Of its segments.
     rows
         Test rows scored, by task.
     audit
@@ -107,8 +107,10 @@ class WalkForwardResult:
         One row per fold, series, bar and task with a label, folds in order. ``fold``, ``segment``,
         ``instrument``, ``timeframe``, ``ts``, ``task``, ``label``, ``label_end``; ``logit_c``, ``p_c``
         (temperature-scaled) and ``u_c`` (plain softmax) per class c, NaN where the task has fewer classes;
-        ``head_confidence``, the sources, ``raw``, ``mix``, ``temperature`` (the largest p), ``platt``,
-        ``isotonic``, ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the 90% conformal set,
+        ``head_confidence``, the sources, ``raw`` (their weighted sum), ``rank_NAME`` of each among the
+        fold's calibrate bars, ``ranked_sum`` (the weighted sum of these), the forms of P(correct)
+        ``temperature`` (the largest p), ``platt``, ``isotonic``, ``mix``, ``ranked``, ``joint``, and
+        ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the 90% conformal set,
         ``..._80`` and ``..._95`` of the others, -1 and False where none was fitted; ``distance``,
         ``out_of_distribution``; ``regime_now`` (0 Trending, 1 Ranging, 2 Volatile by the rule on bars up to
         ts, -1 unknown) and ``label_ahead`` (the label of the regime wholly after ts, -1 elsewhere).

@@ -10,12 +10,19 @@ import pandas as pd
 
 from core.baselines.measures import SeriesMeasures
 from core.confidence.calibrators import LearnedMix
-from core.confidence.sources import SOURCES
+from core.confidence.choice import METHODS
+from core.confidence.sources import SOURCES, raw_weights
 from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.labels.measure import MISSING
-from core.experiments.walk_forward.results import CATEGORIES, KEY_COLUMNS, set_columns
+from core.experiments.walk_forward.results import (
+    CATEGORIES,
+    KEY_COLUMNS,
+    RANKED_COLUMNS,
+    rank_column,
+    set_columns,
+)
 from core.scores.selective import selective_areas
 from core.training.scoring import ConfidentOutputs, ConfidentScores
 
@@ -74,7 +81,7 @@ def measure_mixes(
         measured[task] = {
             name: mix.to_dict()
             | {"aurc": selective_areas(mix.apply(outputs.sources[known]), outputs.correct[known])[0]}
-            for name, mix in {"all": confidence[task].mix, **without}.items()
+            for name, mix in {"all": confidence[task].calibration.mix, **without}.items()
             if known.any()
         }
     return measured
@@ -103,18 +110,18 @@ def _state(
         warnings.warn(f"{task}: too few calibrate rows to state a confidence", stacklevel=3)
         probabilities = outputs.probabilities
         unknown = np.full(n, np.nan, dtype=np.float32)
-        stated = {name: unknown for name in ("mix", "platt", "isotonic", "confidence")}
+        stated = dict.fromkeys((*METHODS, *RANKED_COLUMNS, "confidence"), unknown)
         stated["temperature"] = probabilities.max(axis=1)
         members = None
     else:
         found = fitted.state(outputs.logits, outputs.sources, outputs.raw)
         probabilities = found.probabilities
         stated = {
-            "mix": found.mix,
             **{
-                method: fitted.calibration.confidence(outputs.raw, logits, method)
-                for method in ("temperature", "platt", "isotonic")
+                method: fitted.calibration.confidence(logits, outputs.sources, outputs.raw, method)
+                for method in METHODS
             },
+            **_ranked(fitted, outputs.sources),
             "confidence": found.confidence,
         }
         members = {level: fitted.sets_at(level).apply(probabilities) for level in SET_LEVELS}
@@ -131,6 +138,13 @@ def _state(
             sets[size] = members[level].sum(axis=1).astype(np.int8)
             sets[covered] = members[level][np.arange(n), np.maximum(outputs.labels, 0)]
     return columns | sets
+
+
+def _ranked(fitted: TaskConfidence, sources: np.ndarray) -> dict[str, np.ndarray]:
+    ranks = fitted.calibration.ranks
+    assert ranks is not None, "what was fitted just now has ranks"
+    by_source = dict(zip(map(rank_column, SOURCES), ranks.rank(sources).T, strict=True))
+    return by_source | {"ranked_sum": ranks.weighted(sources, raw_weights())}
 
 
 def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]:

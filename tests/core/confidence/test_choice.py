@@ -5,8 +5,16 @@ import pytest
 import sklearn.metrics
 from scipy.special import expit, logit, softmax
 
-from core.confidence.calibrators import Isotonic, Platt
-from core.confidence.choice import METHODS, TaskCalibration, binary_log_loss, fit_task_calibration, time_folds
+from core.confidence.calibrators import Isotonic, LearnedMix, Platt
+from core.confidence.choice import (
+    ALONE,
+    METHODS,
+    TaskCalibration,
+    binary_log_losses,
+    fit_task_calibration,
+    time_folds,
+)
+from core.confidence.ranks import SourceRanks
 from core.errors import BundleError, InputError
 
 
@@ -18,6 +26,11 @@ def two_classes(rng, stated, right):
     return logits, np.where(right, call, 1 - call)
 
 
+def constant(n):
+    """Sources that never vary, and so know nothing."""
+    return np.full((n, 4), 0.5)
+
+
 def test_isotonic_does_not_win_by_overfitting():
     rng = np.random.default_rng(0)
     chosen, beaten = [], []
@@ -25,10 +38,11 @@ def test_isotonic_does_not_win_by_overfitting():
         raw = rng.uniform(0.2, 0.9, 250)
         right = rng.random(250) < expit(0.5 * logit(raw) + 0.2)
         logits, labels = two_classes(rng, rng.uniform(0.51, 0.99, 250), right)
-        calibration = fit_task_calibration(logits, labels, raw, np.arange(250))
+        calibration = fit_task_calibration(logits, labels, constant(250), raw, np.arange(250))
         chosen.append(calibration.chosen)
         in_sample = [
-            binary_log_loss(fit.apply(raw), right) for fit in (calibration.platt, calibration.isotonic)
+            binary_log_losses(fit.apply(raw), right).mean()
+            for fit in (calibration.platt, calibration.isotonic)
         ]
         beaten.append(in_sample[1] < in_sample[0])
     assert all(beaten)
@@ -40,7 +54,7 @@ def test_isotonic_is_chosen_for_a_step():
     raw = rng.uniform(0.2, 0.9, 6000)
     right = rng.random(6000) < np.where(raw < 0.7, 0.3, 0.85)
     logits, labels = two_classes(rng, rng.uniform(0.51, 0.99, 6000), right)
-    assert fit_task_calibration(logits, labels, raw, np.arange(6000)).chosen == "isotonic"
+    assert fit_task_calibration(logits, labels, constant(6000), raw, np.arange(6000)).chosen == "isotonic"
 
 
 def test_temperature_is_chosen_where_only_the_logits_know():
@@ -48,11 +62,17 @@ def test_temperature_is_chosen_where_only_the_logits_know():
     stated = rng.uniform(0.51, 0.99, 4000)
     right = rng.random(4000) < expit(logit(stated) / 2)
     logits, labels = two_classes(rng, stated, right)
-    calibration = fit_task_calibration(logits, labels, rng.random(4000), np.arange(4000))
+    calibration = fit_task_calibration(
+        logits, labels, rng.random((4000, 4)), rng.random(4000), np.arange(4000)
+    )
     assert calibration.chosen == "temperature"
+    for name in ("platt", "isotonic", "mix", "ranked"):
+        assert calibration.beside[name].low > 0
+    assert calibration.beside["joint"].value == pytest.approx(0, abs=2e-3)
     assert calibration.temperature.temperature == pytest.approx(2, rel=0.1)
     np.testing.assert_allclose(
-        calibration.confidence(rng.random(4000), logits), calibration.probabilities(logits).max(1)
+        calibration.confidence(logits, constant(4000), rng.random(4000)),
+        calibration.probabilities(logits).max(1),
     )
 
 
@@ -60,10 +80,46 @@ def test_a_confidence_that_knows_nothing_does_not_beat_the_base_rate():
     rng = np.random.default_rng(3)
     right = rng.random(3000) < 0.6
     logits, labels = two_classes(rng, rng.uniform(0.51, 0.99, 3000), right)
-    losses = fit_task_calibration(logits, labels, rng.random(3000), np.arange(3000)).log_losses
+    noise = rng.random((3000, 4))
+    losses = fit_task_calibration(logits, labels, noise, rng.random(3000), np.arange(3000)).log_losses
     assert set(losses) == {*METHODS, "raw", "base_rate"}
     assert losses["base_rate"] < min(losses["isotonic"], losses["raw"])
-    assert losses["platt"] == pytest.approx(losses["base_rate"], abs=2e-3)
+    for name in ("platt", "mix", "ranked"):
+        assert losses[name] == pytest.approx(losses["base_rate"], abs=2e-3)
+
+
+def test_the_probability_and_the_ranks_together_are_chosen_where_both_know():
+    rng = np.random.default_rng(9)
+    stated, sources = rng.uniform(0.51, 0.95, 5000), 1 - rng.random((5000, 4)) ** 4 / 100
+    ranks = np.argsort(np.argsort(sources, axis=0), axis=0) / 5000
+    right = rng.random(5000) < expit(logit(stated) + 2 * ranks[:, 3] - 1)
+    logits, labels = two_classes(rng, stated, right)
+    calibration = fit_task_calibration(logits, labels, sources, sources.mean(axis=1), np.arange(5000), gap=5)
+    assert calibration.chosen == "joint"
+    assert calibration.beside["joint"].high < 0
+    np.testing.assert_allclose(calibration.joint.weights, [0, 0, 0, 2], atol=0.4)
+
+
+def test_ranks_serve_where_the_raw_sum_is_drowned_by_one_source_of_wide_spread():
+    rng = np.random.default_rng(10)
+    known = rng.random(4000)
+    sources = np.column_stack([rng.random(4000), *[0.999 + known / 1000] * 3])
+    logits, labels = two_classes(rng, np.full(4000, 0.6), rng.random(4000) < 0.3 + 0.6 * known)
+    raw = sources @ [0.3, 0.25, 0.25, 0.2]
+    losses = fit_task_calibration(logits, labels, sources, raw, np.arange(4000)).log_losses
+    assert losses["ranked"] < losses["platt"] - 0.02
+    assert losses["platt"] == pytest.approx(losses["base_rate"], abs=5e-3)
+
+
+def test_what_a_form_adds_is_its_loss_less_that_of_the_probability_alone():
+    rng = np.random.default_rng(11)
+    logits, labels = rng.normal(size=(500, 3)), rng.integers(3, size=500)
+    found = fit_task_calibration(logits, labels, rng.random((500, 4)), rng.random(500), np.arange(500), gap=5)
+    assert set(found.beside) == set(METHODS) - {ALONE}
+    for name, beside in found.beside.items():
+        assert beside.value == pytest.approx(found.log_losses[name] - found.log_losses[ALONE])
+        assert beside.low < beside.value < beside.high
+    assert found.chosen == min(METHODS, key=lambda name: found.log_losses[name])
 
 
 def test_kept_calibrators_are_fitted_on_all_rows_and_picked_by_name():
@@ -71,28 +127,38 @@ def test_kept_calibrators_are_fitted_on_all_rows_and_picked_by_name():
     raw = rng.uniform(0.2, 0.9, 400)
     logits = rng.normal(size=(400, 3))
     labels = rng.integers(3, size=400)
-    calibration = fit_task_calibration(logits, labels, raw, np.arange(400))
+    sources = rng.random((400, 4))
+    calibration = fit_task_calibration(logits, labels, sources, raw, np.arange(400))
     correct = logits.argmax(1) == labels
     assert calibration.platt == Platt.fit(raw, correct)
     assert calibration.isotonic == Isotonic.fit(raw, correct)
-    np.testing.assert_allclose(calibration.confidence(raw, logits, "platt"), calibration.platt.apply(raw))
-    np.testing.assert_allclose(
-        calibration.confidence(raw, logits, "isotonic"), calibration.isotonic.apply(raw)
-    )
-    expected = softmax(logits / calibration.temperature.temperature, axis=1).max(1)
-    np.testing.assert_allclose(calibration.confidence(raw, logits, "temperature"), expected)
-    np.testing.assert_allclose(
-        calibration.confidence(raw[0], logits[0]), calibration.confidence(raw, logits)[0]
-    )
+    assert calibration.mix == LearnedMix.fit(sources, correct)
+    assert calibration.ranks == SourceRanks.fit(sources)
+    ranks, weights = calibration.ranks.rank(sources), [0.3, 0.25, 0.25, 0.2]
+    top = softmax(logits / calibration.temperature.temperature, axis=1).max(1)
+    expected = {
+        "temperature": top,
+        "platt": calibration.platt.apply(raw),
+        "isotonic": calibration.isotonic.apply(raw),
+        "mix": calibration.mix.apply(sources),
+        "ranked": calibration.ranked.apply(ranks @ weights),
+        "joint": calibration.joint.apply(top, ranks),
+    }
+    assert set(expected) == set(METHODS)
+    for name, stated in expected.items():
+        np.testing.assert_allclose(calibration.confidence(logits, sources, raw, name), stated)
+    whole = calibration.confidence(logits, sources, raw)
+    np.testing.assert_allclose(calibration.confidence(logits[0], sources[0], raw[0]), whole[0])
 
 
 def test_the_order_of_the_rows_does_not_matter():
     rng = np.random.default_rng(5)
     raw, times = rng.uniform(0.2, 0.9, 300), np.arange(300) // 2
     logits, labels = rng.normal(size=(300, 3)), rng.integers(3, size=300)
+    rows = logits, labels, rng.random((300, 4)), raw, times
     shuffle = rng.permutation(300)
-    one = fit_task_calibration(logits, labels, raw, times, gap=5)
-    other = fit_task_calibration(logits[shuffle], labels[shuffle], raw[shuffle], times[shuffle], gap=5)
+    one = fit_task_calibration(*rows, gap=5)
+    other = fit_task_calibration(*(part[shuffle] for part in rows), gap=5)
     assert one.chosen == other.chosen
     for name in one.log_losses:
         assert one.log_losses[name] == pytest.approx(other.log_losses[name], abs=1e-6)
@@ -117,19 +183,36 @@ def test_too_short_a_segment_is_refused():
 def test_log_loss_agrees_with_scikit_learn():
     rng = np.random.default_rng(6)
     confidence, correct = rng.random(200), rng.integers(2, size=200)
-    assert binary_log_loss(confidence, correct) == pytest.approx(
+    assert binary_log_losses(confidence, correct).mean() == pytest.approx(
         sklearn.metrics.log_loss(correct, confidence)
     )
-    assert np.isfinite(binary_log_loss(np.array([0.0, 1.0]), np.array([1, 0])))
+    assert np.isfinite(binary_log_losses(np.array([0.0, 1.0]), np.array([1, 0]))).all()
 
 
 def test_json_brings_it_back():
     rng = np.random.default_rng(7)
-    calibration = fit_task_calibration(
-        rng.normal(size=(200, 3)), rng.integers(3, size=200), rng.random(200), np.arange(200)
-    )
+    logits, labels, sources = rng.normal(size=(200, 3)), rng.integers(3, size=200), rng.random((200, 4))
+    calibration = fit_task_calibration(logits, labels, sources, rng.random(200), np.arange(200))
     assert TaskCalibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
-    with pytest.raises(BundleError, match="temperature, platt, isotonic"):
+    with pytest.raises(BundleError, match="temperature, platt, isotonic, mix, ranked, joint"):
         TaskCalibration.from_dict(calibration.to_dict() | {"chosen": "guess"})
     with pytest.raises(BundleError):
         TaskCalibration.from_dict(calibration.to_dict() | {"platt": {}})
+
+
+def test_what_was_stored_before_ranks_were_kept_still_states_its_confidence():
+    rng = np.random.default_rng(8)
+    logits, labels, sources = rng.normal(size=(200, 3)), rng.integers(3, size=200), rng.random((200, 4))
+    calibration = fit_task_calibration(logits, labels, sources, rng.random(200), np.arange(200))
+    older = {
+        k: v for k, v in calibration.to_dict().items() if k not in ("ranks", "ranked", "joint", "beside")
+    }
+    restored = TaskCalibration.from_dict(older | {"chosen": "platt"})
+    assert (restored.ranks, restored.beside) == (None, {})
+    assert restored.methods == ("temperature", "platt", "isotonic", "mix")
+    raw = sources.mean(axis=1)
+    np.testing.assert_array_equal(restored.confidence(logits, sources, raw), calibration.platt.apply(raw))
+    with pytest.raises(InputError, match="ranks"):
+        restored.confidence(logits, sources, raw, "joint")
+    with pytest.raises(BundleError, match="joint"):
+        TaskCalibration.from_dict(older | {"chosen": "joint"})

@@ -72,11 +72,34 @@ def test_what_kept_one_level_is_still_read(fitted):
     assert restored.sets == (fitted.sets_at(0.9),)
 
 
+def test_what_was_stored_before_ranks_were_kept_has_none_and_its_mix_is_found(fitted):
+    logits, _, sources, raw = overconfident_rows(50, 4)
+    stored = json.loads(json.dumps(fitted.to_dict()))
+    stored["mix"] = stored["calibration"].pop("mix")
+    for name in ("ranks", "ranked", "joint", "beside"):
+        del stored["calibration"][name]
+    older = TaskConfidence.from_dict(
+        stored | {"calibration": stored["calibration"] | {"chosen": "temperature"}}
+    )
+    assert older.state(logits, sources, raw).ranks is None
+    np.testing.assert_array_equal(
+        older.state(logits, sources, raw).mix, fitted.state(logits, sources, raw).mix
+    )
+
+
+def test_ranks_are_those_among_the_rows_the_calibrators_were_fitted_on(fitted):
+    _, _, fitted_on, _ = overconfident_rows(4000, 0)
+    logits, _, sources, raw = overconfident_rows(200, 7)
+    ranks = fitted.state(logits, sources, raw).ranks
+    expected = (fitted_on < sources[:, None]).mean(axis=1)
+    np.testing.assert_allclose(ranks, expected, atol=0.005)
+
+
 def test_plain_numbers_restore_the_same_statements(fitted):
     logits, _, sources, raw = overconfident_rows(50, 4)
     restored = TaskConfidence.from_dict(json.loads(json.dumps(fitted.to_dict())))
     first, second = fitted.state(logits, sources, raw), restored.state(logits, sources, raw)
-    for name in ("confidence", "mix", "probabilities", "members"):
+    for name in ("confidence", "mix", "ranks", "probabilities", "members"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 

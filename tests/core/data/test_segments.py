@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.config import SplitConfig
-from core.data.segments import SegmentBorders, assign_segments, bars_in_train, choose_borders
+from core.data.segments import (
+    CALIBRATE,
+    STOP,
+    TEST,
+    TRAIN,
+    SegmentBorders,
+    assign_segments,
+    bars_in_train,
+    choose_borders,
+)
 from core.errors import ConfigError
 from core.timeframe import known_at
 from tests.core.data.synthetic_bars import make_bars
@@ -26,8 +37,36 @@ def test_borders_are_quantiles_of_the_pooled_bars():
         assert before == pytest.approx(share, abs=3 / len(pooled))
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("dates", [{}, {"train_until": "2001-06-01", "calibrate_until": "2002-06-01"}])
+def test_early_stopping_gets_its_share_of_the_bars_before_calibrate_s_end(share, dates):
+    times = [_times(1000), _times(300, start="2001-06-04")]
+    borders = choose_borders(times, SplitConfig(stop_share=share, **dates))
+    pooled = np.sort(np.concatenate(times))
+    edges = [t.tz_convert(None).to_datetime64() for t in (borders.train_end, borders.calibrate_end)]
+    inside = pooled[(pooled >= edges[0]) & (pooled < edges[1])]
+    stop = borders.bounds(STOP)[1]
+    assert borders.stop_segment == STOP
+    assert (inside < stop).mean() == pytest.approx(share, abs=2 / len(inside))
+    assert borders.bounds(STOP) == (edges[0], stop)
+    assert borders.bounds(CALIBRATE) == (stop, edges[1])
+
+
+def test_without_a_share_of_its_own_early_stopping_sees_the_calibrate_segment():
+    borders = choose_borders([_times(400)], SplitConfig(stop_share=0))
+    assert borders.stop_segment == CALIBRATE
+    assert borders.bounds(CALIBRATE)[0] == borders.bounds(TRAIN)[1]
+    with pytest.raises(ConfigError, match="stop segment"):
+        borders.bounds(STOP)
+
+
+def test_a_calibrate_segment_of_one_bar_cannot_be_parted():
+    with pytest.raises(ConfigError, match="stop_share"):
+        choose_borders([_times(20)], SplitConfig(train_share=0.7, calibrate_share=0.05))
+
+
 def test_configured_dates_override_the_shares():
-    split = SplitConfig(train_until="2001-01-01", calibrate_until="2002-01-01")
+    split = SplitConfig(train_until="2001-01-01", calibrate_until="2002-01-01", stop_share=0)
     borders = choose_borders([_times(1000)], split)
     assert borders == SegmentBorders(
         pd.Timestamp("2001-01-01", tz="UTC"), pd.Timestamp("2002-01-01", tz="UTC")
@@ -45,27 +84,32 @@ def test_borders_that_do_not_follow_each_other_are_refused():
 
 @pytest.mark.parametrize("timeframe", ["1h", "1d", "1w"])
 @pytest.mark.parametrize("embargo", [0, 5])
-def test_segments_equal_those_of_a_loop_over_the_rule(timeframe, embargo):
+@pytest.mark.parametrize("parted", [False, True])
+def test_segments_equal_those_of_a_loop_over_the_rule(timeframe, embargo, parted):
     ts = _times(300, timeframe)
     stamps = pd.DatetimeIndex(ts, tz="UTC")
     rng = np.random.default_rng(0)
     end = np.minimum(np.arange(300) + rng.integers(1, 9, 300), 299)
     end[rng.random(300) < 0.1] = -1
     middle = stamps[180] + pd.Timedelta(minutes=7)
-    borders = SegmentBorders(stamps[100], middle, stamps[260], stamps[10])
+    stop_end = stamps[140] if parted else None
+    borders = SegmentBorders(stamps[100], middle, stamps[260], stamps[10], stop_end)
     segments = assign_segments(ts, timeframe, end, borders, embargo)
 
-    edges = [borders.train_start, borders.train_end, borders.calibrate_end, borders.test_end]
+    named = {TRAIN: stamps[10], STOP: stamps[100], CALIBRATE: stamps[140], TEST: middle}
+    if not parted:
+        del named[STOP]
+        named[CALIBRATE] = stamps[100]
+    stops = [*named.values(), stamps[260]][1:]
     for t in range(300):
         expected = -1
-        for segment in range(3):
-            start, stop = edges[segment], edges[segment + 1]
+        for (segment, start), stop in zip(named.items(), stops, strict=True):
             skipped = ((stamps >= start) & (stamps <= stamps[t])).sum() - 1
-            opens_inside = start <= stamps[t] < stop and (segment == 0 or skipped >= embargo)
+            opens_inside = start <= stamps[t] < stop and (segment == TRAIN or skipped >= embargo)
             if end[t] >= 0 and opens_inside and known_at(stamps[end[t]], timeframe) <= stop:
                 expected = segment
         assert segments[t] == expected
-    assert set(segments) == {-1, 0, 1, 2}
+    assert set(segments) == {-1, *named}
 
 
 def test_an_open_test_segment_takes_every_later_label():
@@ -85,4 +129,8 @@ def test_a_bar_is_in_train_only_when_complete_by_its_end():
 
 def test_borders_survive_their_dictionary():
     borders = SegmentBorders(pd.Timestamp("2001-01-01"), pd.Timestamp("2002-01-01 05:00", tz="UTC"))
-    assert SegmentBorders.from_dict(borders.to_dict()) == borders
+    parted = replace(borders, stop_end=pd.Timestamp("2001-07-01", tz="UTC"))
+    for one in (borders, parted):
+        assert SegmentBorders.from_dict(one.to_dict()) == one
+    older = {name: value for name, value in borders.to_dict().items() if name != "stop_end"}
+    assert SegmentBorders.from_dict(older).stop_segment == CALIBRATE

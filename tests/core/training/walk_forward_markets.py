@@ -21,10 +21,10 @@ def tiny_config(tasks: list[dict] | None = None, **sections: dict) -> Config:
     """Windows of 40 bars, two layers, width 16."""
     training = {"epochs": 3, "first_position": 10, "window_stride": 30, "accelerator": "cpu"}
     model = {"sequence_length": 40, "windows": [10, None]}
-    raw = {"model": model, "training": training} | {
-        name: {**{"model": model, "training": training}.get(name, {}), **values}
-        for name, values in sections.items()
-    }
+    # Enough bars beside early stopping's to fit calibrators on.
+    split = {"train_share": 0.6, "calibrate_share": 0.35, "stop_share": 0.4}
+    small = {"model": model, "training": training, "split": split}
+    raw = small | {name: {**small.get(name, {}), **values} for name, values in sections.items()}
     config = small_config(**raw)
     return type(config).model_validate(config.model_dump() | {"tasks": tasks or [*THREE, COIN]})
 

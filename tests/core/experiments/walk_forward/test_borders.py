@@ -6,11 +6,12 @@ import pytest
 from purgedcv import WalkForwardSplit
 
 from core.config import SplitConfig
-from core.data.segments import CALIBRATE, TEST, TRAIN, assign_segments
+from core.data.segments import CALIBRATE, NO_SEGMENT, STOP, TEST, TRAIN, assign_segments
 from core.errors import ConfigError
 from core.experiments.walk_forward.borders import SCHEMES, choose_folds
 
 SPLIT = SplitConfig(embargo_bars=0)
+WHOLE = SplitConfig(embargo_bars=0, stop_share=0)
 
 
 def _daily(bars: int, start: str = "2000-01-01") -> np.ndarray:
@@ -67,7 +68,7 @@ def test_purging_leaves_the_rows_that_purgedcv_leaves(reach):
         prediction_times=pd.Series(times[labelled]),
         evaluation_times=known,
     )
-    folds = choose_folds([times[labelled]], SPLIT, count, first_test_share=1 - count * 100 / len(labelled))
+    folds = choose_folds([times[labelled]], WHOLE, count, first_test_share=1 - count * 100 / len(labelled))
     for fold, (history, test) in zip(folds, oracle.split(np.zeros((len(labelled), 1))), strict=True):
         assert times[labelled[test[0]]] == _naive(fold.calibrate_end)
         segments = assign_segments(times, "1d", end, fold, 0)
@@ -84,9 +85,13 @@ def test_no_label_of_one_segment_is_known_after_the_next_begins_and_the_embargo_
     end = np.minimum(np.arange(800) + 5, 799)
     for fold in choose_folds([times], SPLIT, 4, scheme):
         segments = assign_segments(times, "1d", end, fold, 7)
-        for segment, stop in ((TRAIN, fold.train_end), (CALIBRATE, fold.calibrate_end)):
+        assert fold.stop_end is not None
+        assert set(segments) == {NO_SEGMENT, TRAIN, STOP, CALIBRATE, TEST}
+        stops = ((TRAIN, fold.train_end), (STOP, fold.stop_end), (CALIBRATE, fold.calibrate_end))
+        for segment, stop in stops:
             assert times[end[segments == segment]].max() + np.timedelta64(1, "D") <= _naive(stop)
-        for segment, start in ((CALIBRATE, fold.train_end), (TEST, fold.calibrate_end)):
+        starts = ((STOP, fold.train_end), (CALIBRATE, fold.stop_end), (TEST, fold.calibrate_end))
+        for segment, start in starts:
             first = np.flatnonzero(segments == segment)[0]
             assert first == np.searchsorted(times, _naive(start)) + 7
 

@@ -143,11 +143,19 @@ def test_every_baseline_forecasts_the_model_s_rows(finished):
 def test_nothing_fitted_saw_a_bar_it_must_not(finished):
     _, result, _, _ = finished
     for fold in result.folds:
-        chosen = ("early stopping", "calibrators", ", choice", "out-of-distribution limit")
+        borders = fold.borders
+        assert borders.stop_end is not None
+        periods = {
+            "train": (pd.Timestamp("1900-01-01", tz="UTC"), borders.train_end),
+            "stop": (borders.train_end, borders.stop_end),
+            "calibrate": (borders.stop_end, borders.calibrate_end),
+        }
+        segment_of = {"early stopping": "stop", ", choice": "stop"} | dict.fromkeys(
+            ("calibrators", "conformal", "ranks", ", temperature", "out-of-distribution"), "calibrate"
+        )
         for name, spans in fold.audit.items():
-            late = any(part in name for part in chosen)
-            start = fold.borders.train_end if late else pd.Timestamp("1900-01-01", tz="UTC")
-            stop = fold.borders.calibrate_end if late else fold.borders.train_end
+            found = [segment for part, segment in segment_of.items() if part in name]
+            start, stop = periods[found[0] if found else "train"]
             for series, span in spans.items():
                 assert span["rows"] > 0, (name, series)
                 first, last = (pd.Timestamp(span[end]) for end in ("first", "last"))

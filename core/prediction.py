@@ -17,25 +17,28 @@ class StatedClass:
     ----------
     confidence
         P(the call is right), in the form chosen on the calibrate segment.
-    method
-        That form, of `core.confidence.choice.METHODS`.
-    ranks
-        By source, the share of the calibrate segment's bars on which it was lower; empty where the model
-        keeps none.
     mix
         The same by the learned mix of the sources.
     probabilities
         Temperature-scaled class probabilities, shape (C,).
     members
         Classes in the conformal set.
+    method
+        The form of `confidence`, of `core.confidence.choice.METHODS`.
+    made_of
+        What that is, and what the sources add to the probability, in words, without a full stop.
+    ranks
+        By source, the share of the calibrate segment's bars on which it was lower; empty where the model
+        keeps none.
     """
 
     confidence: float
-    method: str
-    ranks: dict[str, float]
     mix: float
     probabilities: np.ndarray
     members: tuple[str, ...]
+    method: str
+    made_of: str
+    ranks: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class TaskPrediction:
             plain |= {
                 "confidence": self.stated.confidence,
                 "confidence_form": self.stated.method,
+                "confidence_made_of": self.stated.made_of,
                 "source_ranks": dict(self.stated.ranks),
                 "mix_confidence": self.stated.mix,
                 "calibrated_probabilities": [float(value) for value in self.stated.probabilities],

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from core.bundle import Bundle
+from core.confidence.composition import describe_choice
 from core.confidence.similarity import window_statistics
 from core.confidence.sources import SOURCES, ConfidenceSources, estimate_sources
 from core.config import TaskConfig
@@ -239,15 +240,16 @@ class Predictor:
                 if fitted is None or stated is None
                 else StatedClass(
                     confidence=float(stated.confidence[row]),
-                    method=fitted.calibration.chosen,
-                    ranks={}
-                    if stated.ranks is None
-                    else dict(zip(SOURCES, map(float, stated.ranks[row]), strict=False)),
                     mix=float(stated.mix[row]),
                     probabilities=stated.probabilities[row],
                     members=tuple(
                         name for name, inside in zip(task.classes, stated.members[row], strict=True) if inside
                     ),
+                    method=fitted.calibration.chosen,
+                    made_of=describe_choice(fitted.calibration),
+                    ranks={}
+                    if stated.ranks is None
+                    else dict(zip(SOURCES, map(float, stated.ranks[row]), strict=False)),
                 ),
                 intensity=None if head.intensity is None else float(head.intensity[row, 0]),
                 direct=None if head.direct is None else head.direct[row, 0].cpu().numpy(),

@@ -8,7 +8,7 @@ from app.figures.selective import areas_figure, leave_out_figure
 from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
-from app.review.words import areas_table, left_out_sentence, left_out_table
+from app.review.words import areas_table, forms_sentence, forms_table, left_out_sentence, left_out_table
 from app.shell import choosers, controls, notices
 from app.shell.choosers import draw_chart
 from app.words.confidence import STATED, count_sources, stated_title
@@ -45,6 +45,22 @@ def view(review: Review) -> None:
     choosers.offer_csv(areas, f"selective_{review.chosen.task}")
 
 
+def draw_forms(review: Review) -> None:
+    """What the final confidence could be made of, and what the sources add."""
+    forms = review_cached.forms(review.key, review.chosen)
+    missing = review_cached.missing_ranks(review.key, review.chosen)
+    if len(forms):
+        st.markdown(
+            forms_sentence(forms),
+            help="Paired block-bootstrap on the same rows, 95%. A model states the form that was best on "
+            "stretches held out of the later half of its calibrate segment.",
+        )
+        st.dataframe(forms_table(forms), hide_index=True, height="content", alt="Forms of the confidence")
+        choosers.offer_csv(forms, f"confidence_forms_{review.chosen.task}")
+    if missing:
+        st.caption(missing)
+
+
 def draw_left_out(review: Review) -> None:
     """What each source adds when it is left out."""
     table = review_cached.left_out(review.key, review.chosen)
@@ -69,4 +85,5 @@ with notices.guard():
     review = review_choices.choose_rows()
     if review:
         st.fragment(view)(review)
+        draw_forms(review)
         draw_left_out(review)

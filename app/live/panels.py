@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from app.figures.theme import class_color, class_sign, ink_on
-from app.words.confidence import STATED
+from app.words.confidence import NO_RANKS, OF_PAST_BARS, STATED, rank_phrase
 from app.words.numbers import percent
 from app.words.predictions import (
     confidence_tip,
@@ -88,15 +88,25 @@ def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord
 
 
 def _sources(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> str:
-    cells = "".join(
-        f'<span class="lb-source lb-told" tabindex="0" data-source="{escape(name)}">'
-        f"<span>{escape(STATED[name].question)}</span>"
-        f'<span class="lb-track"><span class="lb-fill" style="width:{100 * float(np.clip(value, 0, 1)):.1f}%;'
-        f'background:{STATED[name].color}"></span></span><span class="lb-share">{percent(value)}</span>'
-        f"{_tip(source_tip(prediction.task, name, value, records))}</span>"
-        for name, value in prediction.sources.items()
-    )
-    return f'<div class="lb-sources">{cells}</div>' if cells else ""
+    """Each source's rank among past bars; its value, which is said, where the model keeps no ranks."""
+    ranks = {} if prediction.stated is None else prediction.stated.ranks
+    cells = ""
+    for name, value in prediction.sources.items():
+        height = ranks.get(name, value)
+        said = rank_phrase(name, height) if name in ranks else STATED[name].question
+        cells += (
+            f'<span class="lb-source lb-told" tabindex="0" data-source="{escape(name)}">'
+            f"<span>{escape(said)}</span>"
+            f'<span class="lb-track"><span class="lb-fill" style="width:'
+            f"{100 * float(np.clip(height, 0, 1)):.1f}%"
+            f';background:{STATED[name].color}"></span></span>'
+            f'<span class="lb-share">{"" if name in ranks else percent(value)}</span>'
+            f"{_tip(source_tip(prediction, name, records))}</span>"
+        )
+    if not cells:
+        return ""
+    note = OF_PAST_BARS if ranks else NO_RANKS
+    return f'<div class="lb-sources">{cells}</div><div class="lb-note">{note}</div>'
 
 
 def _notes(prediction: TaskPrediction) -> str:

@@ -177,6 +177,18 @@ def areas(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=24, show_spinner="Resampling")
+def forms(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
+    """Every form of the final confidence beside the probability alone."""
+    found = rows(key, chosen)
+    return selective.compare_forms(found, _blocks(key, chosen, found))
+
+
+def missing_ranks(key: ReviewKey, chosen: RowFilter) -> str | None:
+    """Why the ranked forms cannot be shown; None where they can."""
+    return selective.missing_ranks(rows(key, chosen))
+
+
+@st.cache_data(max_entries=24, show_spinner="Resampling")
 def left_out(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """What each source adds."""
     found = rows(key, chosen)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from app.figures.theme import class_sign
 from app.words.confidence import count_sources, stated_title
-from app.words.numbers import listed, percent, span, with_interval
+from app.words.numbers import listed, percent, span, true_minus, with_interval
+from core.confidence.choice import ALONE, Method
+from core.confidence.composition import FORMS
 from core.review.acting import Acting
 from core.review.performance import MODEL
 from core.review.rows import ReviewRows, RowFilter
@@ -175,6 +178,49 @@ def areas_table(areas: pd.DataFrame) -> pd.DataFrame:
             ],
         }
     )
+
+
+def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
+    """`compare_forms` to read."""
+    ends = ("beside", "low", "high")
+    losses, areas = (forms[[f"{kind}_{end}" for end in ends]].to_numpy() for kind in ("loss", "aurc"))
+    alone = [name == ALONE for name in forms.index]
+    return pd.DataFrame(
+        {
+            "made of": [
+                "what each fold chose" if name == "confidence" else FORMS[cast(Method, name)]
+                for name in forms.index
+            ],
+            "log-loss of being right": [f"{value:.4f}" for value in forms["loss"]],
+            "less the probability alone": [
+                "–" if itself else true_minus(with_interval(*line, scale=1, digits=4))
+                for itself, line in zip(alone, losses, strict=True)
+            ],
+            "so": [
+                "" if itself else _so(low, high, "worse", "better")
+                for itself, (_, low, high) in zip(alone, losses, strict=True)
+            ],
+            "AURC, %": [f"{100 * value:.2f}" for value in forms["aurc"]],
+            "less the probability alone's, points": [
+                "–" if itself else true_minus(with_interval(*line, digits=2))
+                for itself, line in zip(alone, areas, strict=True)
+            ],
+            "so ": [
+                "" if itself else _so(low, high, "worse", "better")
+                for itself, (_, low, high) in zip(alone, areas, strict=True)
+            ],
+        }
+    )
+
+
+def forms_sentence(forms: pd.DataFrame) -> str:
+    """Whether anything with the sources beats the probability alone on these rows; Markdown."""
+    others = forms.drop(index=[ALONE, "confidence"], errors="ignore")
+    shown = others.index[others["loss_high"].to_numpy() < 0]
+    better = [FORMS[cast(Method, name)] for name in shown]
+    if better:
+        return f"**Better than the probability alone when it comes to being right: {listed(better)}.**"
+    return "**The sources add nothing to the probability that can be shown on these predictions.**"
 
 
 def left_out_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -77,8 +77,14 @@ def confidence_table(before: Prediction, after: Prediction) -> pd.DataFrame:
         new = after.tasks[name]
         stated = [task.stated.confidence if task.stated else None for task in (old, new)]
         rows.setdefault("sure (P the call is right)", []).append(_arrow(*stated))
+        ranks = [task.stated.ranks if task.stated else {} for task in (old, new)]
         for source, value in old.sources.items():
-            rows.setdefault(STATED[source].question, []).append(_arrow(value, new.sources[source]))
+            if all(source in by_source for by_source in ranks):
+                shown = _arrow(*(by_source[source] for by_source in ranks))
+                title = f"{STATED[source].compared} that share of past bars"
+            else:
+                shown, title = _arrow(value, new.sources[source]), STATED[source].question
+            rows.setdefault(title, []).append(shown)
     titles = [title_of(name) for name in before.tasks]
     return pd.DataFrame.from_dict(rows, orient="index", columns=titles)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.figures.theme import GREY, INDIGO
-from app.words.numbers import count_word
+from app.words.numbers import count_word, percent
 from core.confidence.sources import SOURCES
 
 
@@ -25,6 +25,8 @@ class Stated:
         Whether the Selective page draws it before anything is chosen.
     question
         What a source answers, as a person would ask.
+    compared
+        What a source's rank says of a bar: 'steadier than', before '73% of past bars'.
     noun
         A source within a sentence, where that is not its title.
     meaning
@@ -36,6 +38,7 @@ class Stated:
     color: str | None = None
     shown: bool = False
     question: str = ""
+    compared: str = ""
     noun: str = ""
     meaning: str = ""
 
@@ -48,6 +51,8 @@ STATED = {
     "isotonic": Stated("isotonic", "dashdot", "#3A9A5B"),
     "raw": Stated("sum of the {count} sources", "dash", GREY, shown=True),
     "mix": Stated("learned mix of the sources", "dash", shown=True),
+    "ranked": Stated("sum of the sources' ranks", "longdash", GREY, shown=True),
+    "joint": Stated("probability and ranks together", "longdashdot", shown=True),
     "head_confidence": Stated("the model's own estimate", "dashdot", GREY),
     "attention": Stated(
         "attention",
@@ -55,6 +60,7 @@ STATED = {
         INDIGO,
         shown=True,
         question="where it looks",
+        compared="looks sharper than",
         noun="attention confidence",
         meaning="100% when the last bar looks at one bar alone, 0% when at all alike (one minus the "
         "normalised entropy of its attention).",
@@ -65,6 +71,7 @@ STATED = {
         "#44AA99",
         shown=True,
         question="do its layers agree",
+        compared="layers agree more than",
         meaning="100% when every layer, read by itself, gives the same probabilities (one minus the "
         "Jensen-Shannon divergence between layers).",
     ),
@@ -74,6 +81,7 @@ STATED = {
         "#999933",
         shown=True,
         question="seen before?",
+        compared="more familiar than",
         meaning="How close the window lies to the training data, as the model sees it (Mahalanobis "
         "distance, Lee et al. 2018).",
     ),
@@ -83,6 +91,7 @@ STATED = {
         "#CC6677",
         shown=True,
         question="steady under noise",
+        compared="steadier than",
         meaning="100% when switching parts of the model off at random changes nothing (one minus the "
         "mutual information of dropout passes, Gal and Ghahramani 2016).",
     ),
@@ -94,6 +103,15 @@ STATED = {
 def stated_title(name: str) -> str:
     """What a person calls a confidence."""
     return STATED[name].title.format(count=count_sources())
+
+
+OF_PAST_BARS = "in percent of the past bars its calibrators were fitted on"
+NO_RANKS = "as measured: this model keeps no ranks of past bars"
+
+
+def rank_phrase(name: str, rank: float) -> str:
+    """What a source's rank says, in short: 'steadier than 73%', of past bars."""
+    return f"{STATED[name].compared or 'higher than'} {percent(rank)}"
 
 
 def source_noun(name: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.words.confidence import STATED, count_sources, source_noun
-from app.words.numbers import correlation, percent, span
+from app.words.confidence import STATED, count_sources, rank_phrase, source_noun
+from app.words.numbers import correlation, listed, percent, span
 from core.confidence.stated import SET_LEVEL
+from core.experiments.walk_forward.results import rank_column
 from core.explain.attention import share_within
 from core.prediction import Prediction, TaskPrediction
 from core.review.outcomes import Outcome
@@ -40,14 +41,17 @@ def sureness_record(confidence: float, records: Mapping[str, ConfidenceRecord] |
     return f"right {percent(found.share)}{_doubt(found)} of the {found.count:,} times it was this sure"
 
 
-def source_record(task: str, name: str, value: float, records: Mapping[str, ConfidenceRecord] | None) -> str:
-    """What one source was worth at this height."""
-    if not records or name not in records:
+def source_record(
+    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
+) -> str:
+    """What one source was worth when it ranked as high; by its value where no ranks are kept."""
+    task, (key, value) = prediction.task, _recorded(prediction, name, records)
+    if not records or key not in records:
         return NO_RECORD[0].upper() + NO_RECORD[1:]
-    found = records[name].standing(value)
-    when = f"When {source_noun(name)} was this high"
+    found = records[key].standing(value)
+    when = f"When {source_noun(name)} {'was' if key == name else 'ranked'} this high"
     if found.count == 0:
-        side = "above" if value > records[name].highest else "below"
+        side = "above" if value > records[key].highest else "below"
         return f"{percent(value)} is {side} every {source_noun(name)} in the walk-forward."
     if found.count < FEWEST:
         return f"{when}: fewer than {FEWEST} such times."
@@ -62,9 +66,9 @@ def confidence_tip(prediction: TaskPrediction, records: Mapping[str, ConfidenceR
     if stated is None:
         return [own]
     lines = [
-        f"Calibrated confidence: P(the call comes true) = {stated.confidence:.3f}; by a learned mix of the "
-        f"{count_sources()} sources {percent(stated.mix)}; their plain sum "
-        f"{percent(prediction.raw_confidence)}."
+        f"P(the call comes true) = {stated.confidence:.3f}, made of {stated.made_of}.",
+        f"By a learned mix of the {count_sources()} sources {percent(stated.mix)}; their plain sum "
+        f"{percent(prediction.raw_confidence)}.",
     ]
     if records and "confidence" in records:
         lines.append(_band(records["confidence"].standing(stated.confidence)))
@@ -72,13 +76,40 @@ def confidence_tip(prediction: TaskPrediction, records: Mapping[str, ConfidenceR
 
 
 def source_tip(
-    task: str, name: str, value: float, records: Mapping[str, ConfidenceRecord] | None
+    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
 ) -> list[str]:
-    """Behind one source: its record, the bin that was counted, and what the number means."""
-    lines = [source_record(task, name, value, records)]
-    if records and name in records:
-        lines.append(_band(records[name].standing(value)))
-    return [*lines, f"{source_noun(name).capitalize()}. {STATED[name].meaning}"]
+    """Behind one source: rank and value, its record, the bin that was counted, and what the number means."""
+    value = f"{source_noun(name).capitalize()} {100 * prediction.sources[name]:.2f}%."
+    ranks = {} if prediction.stated is None else prediction.stated.ranks
+    if name in ranks:
+        value = f"{rank_phrase(name, ranks[name]).capitalize()} of past bars: {value}"
+    else:
+        value += " The model keeps no ranks of past bars to compare it with."
+    lines = [value, source_record(prediction, name, records)]
+    key, height = _recorded(prediction, name, records)
+    if records and key in records:
+        lines.append(_band(records[key].standing(height)))
+    return [*lines, STATED[name].meaning]
+
+
+def _recorded(
+    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
+) -> tuple[str, float]:
+    """Which record a source stands in, and at which height: its rank's where model and walk-forward rank."""
+    ranks = {} if prediction.stated is None else prediction.stated.ranks
+    if name in ranks and records and rank_column(name) in records:
+        return rank_column(name), ranks[name]
+    return name, prediction.sources[name]
+
+
+def made_of_sentence(prediction: Prediction) -> str:
+    """What the sureness of every task is made of, tasks of one composition named together; may be empty."""
+    tasks: dict[str, list[str]] = {}
+    for name, task in prediction.tasks.items():
+        if task.stated is not None:
+            tasks.setdefault(task.stated.made_of, []).append(title_of(name).lower())
+    parts = [f"of {listed(names)}, {made_of}" for made_of, names in tasks.items()]
+    return f"How sure it is, is made of: {'; '.join(parts)}." if parts else ""
 
 
 def record_sentence(past: Sequence[Outcome]) -> str:

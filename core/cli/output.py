@@ -29,7 +29,17 @@ def show_prediction(result: dict[str, Any]) -> str:
         stated = task["confidence"]
         sure = "" if stated is None else f"  sure {100 * stated:.0f}%"
         lines.append(f"{name:<11}{shares}{sure}")
+        if stated is not None:
+            lines += [f"{'':<11}{said}" for said in _behind(task)]
     return "\n".join(lines)
+
+
+def _behind(task: dict[str, Any]) -> list[str]:
+    """What a confidence is made of, and where its sources stand among past bars."""
+    ranks = ", ".join(f"{name} {100 * rank:.0f}%" for name, rank in task["source_ranks"].items())
+    raw = ", ".join(f"{name} {value:.4f}" for name, value in task["sources"].items())
+    stand = f"higher than on past bars: {ranks}" if ranks else f"{raw} (this model keeps no ranks of them)"
+    return [f"sure by {task['confidence_made_of']}", stand]
 
 
 def show_evaluation(result: dict[str, Any]) -> str:

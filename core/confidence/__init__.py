@@ -1,4 +1,4 @@
 """How sure: the sources, their calibration and prediction sets.
 
-Files: calibrators, choice, conformal, mc_dropout, ranks, similarity, sources, stated.
+Files: calibrators, choice, composition, conformal, mc_dropout, ranks, similarity, sources, stated.
 """

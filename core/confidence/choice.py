@@ -1,8 +1,10 @@
-"""Fit every form of the final confidence on the calibrate segment and keep the best by log-loss.
+"""Fit every form of the final confidence on the calibrate segment and choose by held-out log-loss.
 
 A form judged on the rows it was fitted on favours the most flexible one: isotonic regression always wins. So
 the rows are cut into consecutive stretches of time, each scored by forms fitted on the other stretches, `gap`
-time stamps beside it left out because their labels overlap. The forms kept are then fitted on all rows.
+time stamps beside it left out because their labels overlap. The forms kept are then fitted on all rows. The
+probability alone is stated unless a form with the sources is shown to beat it: by a hair, more weights win on
+one segment and lose on the next.
 Shape legend: n rows, C classes, S sources.
 """
 
@@ -48,7 +50,8 @@ class TaskCalibration:
     joint
         Logistic on the largest scaled probability and the ranks.
     chosen
-        Of least cross-fitted log-loss.
+        The form of least cross-fitted log-loss among those whose interval in `beside` lies below zero; the
+        probability alone where none does.
     log_losses
         Cross-fitted, of P(correct), in nats: every form, `raw` (the weighted sum as it is) and `base_rate`
         (the same confidence for every row), which a useful confidence must beat.
@@ -183,6 +186,8 @@ def fit_task_calibration(
 ) -> TaskCalibration:
     """Fit every form of the final confidence, and choose by cross-fitted log-loss of P(correct).
 
+    See `TaskCalibration` for the rule.
+
     Parameters
     ----------
     logits
@@ -222,15 +227,15 @@ def fit_task_calibration(
         stated["base_rate"][score] = (correct[fit].sum() + 1) / (fit.sum() + 2)
     losses = {name: binary_log_losses(confidence, correct) for name, confidence in stated.items()}
     bootstrap = BlockBootstrap.over(times, block_length(times, max(1, gap), losses[ALONE]), RESAMPLES)
+    beside = {
+        name: paired_difference(losses[name], losses[ALONE], bootstrap) for name in METHODS if name != ALONE
+    }
+    better: list[Method] = [name for name in METHODS if name != ALONE and beside[name].high < 0]
     return replace(
         TaskCalibration.fit_forms(logits, labels, sources, raw),
-        chosen=min(METHODS, key=lambda method: losses[method].mean()),
+        chosen=min(better, key=lambda name: beside[name].value, default=ALONE),
         log_losses={name: float(loss.mean()) for name, loss in losses.items()},
-        beside={
-            name: paired_difference(losses[name], losses[ALONE], bootstrap)
-            for name in METHODS
-            if name != ALONE
-        },
+        beside={str(name): found for name, found in beside.items()},
     )
 
 

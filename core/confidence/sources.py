@@ -100,15 +100,20 @@ def attention_confidence(weights: list[Tensor], windows: list[int | None]) -> Te
     return torch.stack(per_layer).mean(dim=(0, 2)).clamp(0, 1)
 
 
-def ensemble_confidence(probabilities: Tensor) -> Tensor:
-    """One minus the Jensen-Shannon divergence of the layers, over its maximum.
+def ensemble_confidence(layers: Tensor, members: Tensor | None = None) -> Tensor:
+    """One minus the Jensen-Shannon divergence of the layers, and of the members, over its maximum.
 
     Parameters
     ----------
-    probabilities
-        (L, B, C).
+    layers
+        What each layer says, (L, B, C).
+    members
+        What each of several models says, (M, B, C). None, or one alone, leaves the layers' divergence; of
+        more, the mean of both divergences counts.
     """
-    return _agreement(probabilities)
+    if members is None or len(members) == 1:
+        return _agreement(layers)
+    return (_agreement(layers) + _agreement(members)) / 2
 
 
 def dropout_confidence(probabilities: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.disk import plain
-from core.experiments.walk_forward.audit import Spans, span_labels, span_windows
 from core.models.ensemble import Model
+from core.training.audit import Spans, span_labels, span_windows
 from core.training.scoring import score_last_bars
 
 BASELINES = ("prior", "persistence", "line", "logistic", "lightgbm", "har", "plain_transformer")

@@ -5,7 +5,7 @@ Shape legend: n rows (predictions with a known outcome), C classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,13 @@ from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS
 from core.data.bars import one_column
 from core.experiments.walk_forward.records import WalkForwardResult
-from core.experiments.walk_forward.results import PLAN, SUMMARY, read_distribution, set_columns
+from core.experiments.walk_forward.results import (
+    PLAN,
+    SUMMARY,
+    rank_column,
+    read_distribution,
+    set_columns,
+)
 from core.scores.bootstrap import BlockBootstrap, label_span
 
 FOLDER = "walk_forward"
@@ -26,11 +32,13 @@ RESAMPLES = 400
 MOST_TIMES = 4000
 
 CALIBRATORS = ("uncalibrated", "temperature", "platt", "isotonic")
+RANKED_FORMS = ("ranked", "joint")
+"""Forms of the final confidence that results written before ranks were kept do not state."""
 
 
 def list_stated() -> tuple[str, ...]:
     """Everything that states how sure the model is, as the rows' columns are called."""
-    return ("confidence", *CALIBRATORS, "raw", "mix", "head_confidence", *SOURCES)
+    return ("confidence", *CALIBRATORS, "raw", "mix", *RANKED_FORMS, "head_confidence", *SOURCES)
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,13 @@ class ReviewRows:
         (n, C), temperature-scaled and plain softmax.
     stated
         By name of `list_stated`, (n,) in [0, 1]; NaN where a fold had too few rows to fit it, or was scored
-        before a source was added.
+        before a source was added or ranks were kept.
     set_size, covered
         (n,) of the conformal sets, by level; -1 and False where none was fitted.
     position
         (n,) place of each in the walk-forward's rows.
+    ranks
+        (n,) of each source among the fold's calibrate bars, by source, in [0, 1]; NaN where none were kept.
     """
 
     classes: tuple[str, ...]
@@ -92,6 +102,7 @@ class ReviewRows:
     set_size: dict[float, np.ndarray]
     covered: dict[float, np.ndarray]
     position: np.ndarray
+    ranks: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -158,6 +169,7 @@ def take_rows(result: WalkForwardResult, chosen: RowFilter) -> ReviewRows:
         set_size={level: one_column(rows, size).to_numpy(np.int64) for level, (size, _) in sets.items()},
         covered={level: one_column(rows, covered).to_numpy(bool) for level, (_, covered) in sets.items()},
         position=np.flatnonzero(kept),
+        ranks={name: _read_stated(rows, rank_column(name)) for name in SOURCES},
     )
     if chosen.called is not None:
         found = found.take(call == classes.index(chosen.called))
@@ -195,7 +207,7 @@ def resample_blocks(rows: ReviewRows, block: int) -> BlockBootstrap:
 
 
 def _read_stated(rows: pd.DataFrame, name: str) -> np.ndarray:
-    if name in SOURCES and name not in rows:
+    if name not in rows and name in (*SOURCES, *RANKED_FORMS, *map(rank_column, SOURCES)):
         return np.full(len(rows), np.nan)
     return one_column(rows, name).to_numpy(np.float64).clip(0, 1)
 

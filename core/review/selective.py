@@ -10,10 +10,11 @@ import pandas as pd
 import scipy.sparse
 
 from core.confidence.calibrators import LearnedMix
+from core.confidence.choice import ALONE, METHODS, binary_log_losses
 from core.confidence.sources import SOURCES, raw_weights
 from core.experiments.walk_forward.records import FoldRecord
 from core.review.rows import ReviewRows, list_stated
-from core.scores.bootstrap import BlockBootstrap, interval
+from core.scores.bootstrap import BlockBootstrap, interval, paired_difference
 from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
 
 RANKS = 200
@@ -89,6 +90,54 @@ def score_areas(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
         lines[name] = (area.value, area.low, area.high, gain.value, gain.low, gain.high)
     columns = ["aurc", "low", "high", "gain", "gain_low", "gain_high"]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).sort_values("aurc")
+
+
+def compare_forms(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
+    """Every form of the final confidence by log-loss of being right and by AURC, on the same rows.
+
+    Parameters
+    ----------
+    rows, bootstrap
+        Forms that not all rows state are left out.
+
+    Returns
+    -------
+    DataFrame
+        Index: ``confidence`` (what each fold chose) and names of `core.confidence.choice.METHODS`, least
+        log-loss first; ``loss`` and ``aurc``, and of each what it is less that of the probability alone, with
+        the ends of its paired interval: ``loss_beside``, ``loss_low``, ``loss_high``, ``aurc_beside``, ...;
+        below zero is better. Empty where the probability alone was not stated.
+    """
+    correct = rows.correct.astype(float)
+    told = {
+        name: rows.stated[name]
+        for name in ("confidence", *METHODS)
+        if len(rows) and np.isfinite(rows.stated[name]).all()
+    }
+    lines = {}
+    if ALONE in told:
+        losses = {name: binary_log_losses(stated, correct) for name, stated in told.items()}
+        draws = {name: draw_areas(stated, correct, bootstrap) for name, stated in told.items()}
+        areas = {name: selective_areas(stated, correct)[0] for name, stated in told.items()}
+        for name in told:
+            loss = paired_difference(losses[name], losses[ALONE], bootstrap)
+            area = interval(areas[name] - areas[ALONE], draws[name] - draws[ALONE])
+            beside = (loss.value, loss.low, loss.high), (area.value, area.low, area.high)
+            lines[name] = (losses[name].mean(), *beside[0], areas[name], *beside[1])
+    columns = [f"{kind}{part}" for kind in ("loss", "aurc") for part in ("", "_beside", "_low", "_high")]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).sort_values("loss", kind="stable")
+
+
+def missing_ranks(rows: ReviewRows) -> str | None:
+    """Why the ranked forms cannot be shown; None where they can."""
+    if not len(rows) or np.isfinite(rows.stated["joint"]).all():
+        return None
+    if np.isfinite(rows.stated["joint"]).any():
+        return "Some folds held back too few bars to rank the sources among: choose the others by Fold."
+    return (
+        "These predictions carry no ranks of the sources: the walk-forward was run before ranks were kept, "
+        "or held back too few bars. Run it again to compare the ranked forms."
+    )
 
 
 def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstrap: BlockBootstrap):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.confidence.sources import SOURCES
+from core.experiments.walk_forward.results import rank_column
 from core.review.rows import ReviewRows
 from core.scores.bootstrap import BlockBootstrap
 from core.scores.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
@@ -94,15 +95,18 @@ class ConfidenceRecord:
 def build_records(
     rows: ReviewRows, bootstrap_of: Callable[[ReviewRows], BlockBootstrap]
 ) -> dict[str, ConfidenceRecord]:
-    """Records of the final confidence and every source, by name; those never stated are left out.
+    """Records of the final confidence, every source and its rank, by name; those never stated are left out.
 
-    `bootstrap_of` makes the block bootstrap of some rows.
+    A rank's name is that of its column, `rank_column`. `bootstrap_of` makes the block bootstrap of some rows.
     """
+    told = {name: rows.stated[name] for name in ("confidence", *SOURCES)}
+    told |= {rank_column(name): ranks for name, ranks in rows.ranks.items()}
     records = {}
-    for name in ("confidence", *SOURCES):
-        found = rows.stating(name)
-        if len(found):
-            records[name] = ConfidenceRecord.of(found.stated[name], found.correct, bootstrap_of(found))
+    for name, stated in told.items():
+        known = np.isfinite(stated)
+        if known.any():
+            found = rows.take(known)
+            records[name] = ConfidenceRecord.of(stated[known], found.correct, bootstrap_of(found))
     return records
 
 

@@ -1,4 +1,4 @@
 """Losses, the trainer, and scoring what was trained.
 
-Files: evaluation, lines, losses, members, module, pipeline, scoring, tracking, trainer.
+Files: audit, evaluation, lines, losses, members, module, pipeline, scoring, tracking, trainer.
 """

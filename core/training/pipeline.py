@@ -21,14 +21,13 @@ from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError
 from core.models.ensemble import Model
+from core.training.audit import audit_model, spread_windows
 from core.training.evaluation import SCORES, score_windows
 from core.training.members import TrainingResult, train
 from core.training.scoring import LastBarScores, fit_confidence, score_last_bars, score_with_confidence
 from core.training.tracking import EpochTracker, track_run
 
 SEGMENTS = {"train": TRAIN, "stop": STOP, "calibrate": CALIBRATE, "test": TEST}
-REFERENCE_ROWS = 4000
-"""Training windows the representation's distribution is measured on, evenly spread."""
 
 
 def train_bundle(store: BarStore, config: Config, folder: Path, *, resume: bool = True) -> Bundle:
@@ -78,11 +77,11 @@ def read_bars(store: BarStore, config: Config) -> dict[tuple[str, str], pd.DataF
 def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) -> Bundle:
     """Measure a trained model on its segments and put everything into a bundle.
 
-    All are scored whole, but train on at most `REFERENCE_ROWS` evenly spread rows.
+    All are scored whole, but train on evenly spread rows (`spread_windows`).
     """
     whole = {name: LastBarWindows(data, segment, config) for name, segment in SEGMENTS.items()}
     choice = whole["stop"] if data.borders.stop_segment == STOP else whole["calibrate"]
-    windows = whole | {"train": _thinned(data, TRAIN, config)}
+    windows = whole | {"train": spread_windows(data, TRAIN, config)}
     scores = {}
     for name, part in windows.items():
         if len(part):
@@ -109,24 +108,22 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         name: {task: e.to_dict() for task, e in score_windows(bundle, windows[name], scored).items()}
         for name, scored in scores.items()
     }
-    return replace(bundle, metrics={"segments": segments} | _training_record(bundle, data, result))
+    audit = audit_model(data, config, bundle.confidence, windows["calibrate"], windows["calibrate"])
+    record = _training_record(bundle, data, result) | {"audit": audit}
+    return replace(bundle, metrics={"segments": segments} | record)
 
 
 def fit_reference(model: Model, data: PreparedData, config: Config) -> TrainingReference:
     """What windows of the train segment look like, the flag's limits from the calibrate one."""
     training, calibration = (
-        _described(score_last_bars(model, _thinned(data, segment, config))) for segment in (TRAIN, CALIBRATE)
+        _described(score_last_bars(model, spread_windows(data, segment, config)))
+        for segment in (TRAIN, CALIBRATE)
     )
     return TrainingReference.fit(training, calibration)
 
 
 def _described(scores: LastBarScores) -> tuple[np.ndarray, np.ndarray]:
     return scores.representation, scores.statistics
-
-
-def _thinned(data: PreparedData, segment: int, config: Config) -> LastBarWindows:
-    step = max(1, -(-len(LastBarWindows(data, segment, config)) // REFERENCE_ROWS))
-    return LastBarWindows(data, segment, config, step)
 
 
 def _training_record(bundle: Bundle, data: PreparedData, result: TrainingResult) -> dict[str, Any]:
@@ -140,7 +137,6 @@ def _training_record(bundle: Bundle, data: PreparedData, result: TrainingResult)
         "training_seconds": result.seconds,
         "history": result.history.to_dict(orient="list"),
         "feature_importance": importance.sort_values(ascending=False).to_dict(),
-        "audit": data.audit,
     }
 
 

@@ -49,9 +49,11 @@ def test_every_segment_has_scores_beside_prior_persistence_and_logistic(bundle):
             assert {"prior", "persistence", "logistic"} <= set(scores["baselines"])
 
 
-def test_nothing_fitted_saw_a_bar_after_the_training_segment(bundle):
-    end = bundle.borders.train_end
-    for spans in bundle.metrics["audit"].values():
+def test_nothing_fitted_saw_a_bar_after_its_segment(bundle):
+    ends = dict.fromkeys(("calibrators", "sets", "ranks", "limit"), bundle.borders.calibrate_end)
+    ends["early stopping"] = bundle.borders.stop_end or bundle.borders.calibrate_end
+    for name, spans in bundle.metrics["audit"].items():
+        end = next((end for part, end in ends.items() if part in name), bundle.borders.train_end)
         for span in spans.values():
             if span["last"] is not None:
                 assert pd.Timestamp(span["last"]) < end

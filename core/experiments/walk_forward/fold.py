@@ -23,10 +23,11 @@ from core.data.windows import LastBarWindows
 from core.disk import write_text
 from core.errors import InputError
 from core.experiments.fitted_baselines import FoldBaselines
-from core.experiments.walk_forward.audit import audit_model, find_suspicious
+from core.experiments.walk_forward.audit import find_suspicious
 from core.experiments.walk_forward.records import FoldRecord
 from core.experiments.walk_forward.results import fold_path, rows_path, write_fold
 from core.experiments.walk_forward.rows import build_baseline_rows, build_rows, measure_mixes
+from core.training.audit import audit_model, spread_windows
 from core.training.members import train
 from core.training.pipeline import fit_reference
 from core.training.scoring import fit_confidence, fit_left_out, score_with_confidence
@@ -123,7 +124,8 @@ def run_fold(
             )
             plain_model = without.model
         baselines = FoldBaselines(plan.baselines, data, config, windows, measures, plain_model)
-        audit = audit_model(data, windows[CALIBRATE], config, confidence) | baselines.audit
+        limits = spread_windows(data, CALIBRATE, config)
+        audit = audit_model(data, config, confidence, windows[CALIBRATE], limits) | baselines.audit
         record = FoldRecord(
             index=plan.index,
             borders=plan.borders,

@@ -108,7 +108,7 @@ class WalkForwardResult:
         ``instrument``, ``timeframe``, ``ts``, ``task``, ``label``, ``label_end``; ``logit_c``, ``p_c``
         (temperature-scaled) and ``u_c`` (plain softmax) per class c, NaN where the task has fewer classes;
         ``head_confidence``, the sources, ``raw`` (their weighted sum), ``rank_NAME`` of each among the
-        fold's calibrate bars, ``ranked_sum`` (the weighted sum of these), the forms of P(correct)
+        fold's calibrate bars, the forms of P(correct)
         ``temperature`` (the largest p), ``platt``, ``isotonic``, ``mix``, ``ranked``, ``joint``, and
         ``confidence`` (the chosen one); ``set_size`` and ``covered`` of the 90% conformal set,
         ``..._80`` and ``..._95`` of the others, -1 and False where none was fitted; ``distance``,

@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVEL
 from core.config import parse_config
 from core.disk import digest_file, plain, stage_file, write_json
@@ -37,20 +36,6 @@ class ResultsError(InputError):
 def rank_column(source: str) -> str:
     """Column that holds a source's rank among the bars of the fold's calibrate segment."""
     return f"rank_{source}"
-
-
-RANKED_COLUMNS = ("ranked", "joint", *map(rank_column, SOURCES), "ranked_sum")
-"""What results written before ranks were kept lack."""
-CONFIDENCE_COLUMNS = (
-    *SOURCES,
-    "raw",
-    "temperature",
-    "platt",
-    "isotonic",
-    "mix",
-    *RANKED_COLUMNS,
-    "confidence",
-)
 
 
 def load_walk_forward(folder: Path) -> WalkForwardResult:

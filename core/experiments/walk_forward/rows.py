@@ -11,7 +11,7 @@ import pandas as pd
 from core.baselines.measures import SeriesMeasures
 from core.confidence.calibrators import LearnedMix
 from core.confidence.choice import METHODS
-from core.confidence.sources import SOURCES, raw_weights
+from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS, TaskConfidence
 from core.config import Config
 from core.data.dataset import PreparedData
@@ -19,7 +19,6 @@ from core.data.labels.measure import MISSING
 from core.experiments.walk_forward.results import (
     CATEGORIES,
     KEY_COLUMNS,
-    RANKED_COLUMNS,
     rank_column,
     set_columns,
 )
@@ -110,7 +109,7 @@ def _state(
         warnings.warn(f"{task}: too few calibrate rows to state a confidence", stacklevel=3)
         probabilities = outputs.probabilities
         unknown = np.full(n, np.nan, dtype=np.float32)
-        stated = dict.fromkeys((*METHODS, *RANKED_COLUMNS, "confidence"), unknown)
+        stated = dict.fromkeys((*METHODS, *map(rank_column, SOURCES), "confidence"), unknown)
         stated["temperature"] = probabilities.max(axis=1)
         members = None
     else:
@@ -121,7 +120,7 @@ def _state(
                 method: fitted.calibration.confidence(logits, outputs.sources, outputs.raw, method)
                 for method in METHODS
             },
-            **_ranked(fitted, outputs.sources),
+            **_rank(fitted, outputs.sources),
             "confidence": found.confidence,
         }
         members = {level: fitted.sets_at(level).apply(probabilities) for level in SET_LEVELS}
@@ -140,11 +139,10 @@ def _state(
     return columns | sets
 
 
-def _ranked(fitted: TaskConfidence, sources: np.ndarray) -> dict[str, np.ndarray]:
+def _rank(fitted: TaskConfidence, sources: np.ndarray) -> dict[str, np.ndarray]:
     ranks = fitted.calibration.ranks
     assert ranks is not None, "what was fitted just now has ranks"
-    by_source = dict(zip(map(rank_column, SOURCES), ranks.rank(sources).T, strict=True))
-    return by_source | {"ranked_sum": ranks.weighted(sources, raw_weights())}
+    return dict(zip(map(rank_column, SOURCES), ranks.rank(sources).T, strict=False))
 
 
 def _wide(prefix: str, values: np.ndarray, widest: int) -> dict[str, np.ndarray]:

@@ -12,7 +12,13 @@ from app.components.record_strip import strip_data
 from app.live.panels import task_panel
 from app.words import confidence
 from app.words.numbers import percent
-from app.words.predictions import facts, record_sentence, set_sentence, why_sentence
+from app.words.predictions import (
+    facts,
+    made_of_sentence,
+    record_sentence,
+    set_sentence,
+    why_sentence,
+)
 from core.prediction import Prediction, StatedClass, TaskPrediction
 from core.review.outcomes import Outcome
 from core.review.track_record import ConfidenceRecord
@@ -44,11 +50,14 @@ def test_a_panel_says_the_call_and_every_class_in_whole_percent() -> None:
         assert f">{text}<" in panel
 
 
+MADE_OF = "the probability alone; the sources add nothing that can be shown"
 SOURCES = {"attention": 0.31, "ensemble": 0.92, "similarity": 0.44, "mc_dropout": 0.87}
 STATED = replace(
     DIRECTION,
     sources=SOURCES,
-    stated=StatedClass(0.53, 0.49, np.array([0.53, 0.2, 0.27]), ("Bullish", "Sideways")),
+    stated=StatedClass(
+        0.53, 0.49, np.array([0.53, 0.2, 0.27]), ("Bullish", "Sideways"), "temperature", MADE_OF, {}
+    ),
 )
 
 
@@ -85,6 +94,42 @@ def test_every_source_has_its_colour_its_question_its_value_and_its_record() -> 
         assert "direction was right 47% of the time, n = 812." in cell
     for question in ("where it looks", "do its layers agree", "seen before?", "steady under noise"):
         assert f">{question}<" in panel
+
+
+def test_sources_of_a_model_that_ranks_them_stand_by_their_rank_with_the_value_behind() -> None:
+    assert STATED.stated is not None
+    ranks = {"attention": 0.12, "ensemble": 0.55, "similarity": 1.0, "mc_dropout": 0.734}
+    panel = task_panel(replace(STATED, stated=replace(STATED.stated, ranks=ranks)))
+    for said in (
+        "looks sharper than 12%",
+        "layers agree more than 55%",
+        "more familiar than 100%",
+        "steadier than 73%",
+    ):
+        assert f">{said}<" in panel
+    assert f">{confidence.OF_PAST_BARS}<" in panel
+    cell = panel.split('data-source="mc_dropout"')[1]
+    assert "width:73.4%" in cell
+    assert "Steadier than 73% of past bars: Steadiness under dropout 87.00%." in cell
+
+
+def test_a_model_that_keeps_no_ranks_says_so_beside_the_values() -> None:
+    panel = task_panel(STATED)
+    assert f">{confidence.NO_RANKS}<" in panel
+    assert "keeps no ranks of past bars" in panel.split('data-source="similarity"')[1]
+
+
+def test_what_sureness_is_made_of_is_said_once_for_tasks_that_share_it() -> None:
+    assert STATED.stated is not None
+    other = replace(STATED, task="regime", stated=replace(STATED.stated, made_of="a learned mix"))
+    tasks = {"direction": STATED, "volatility": replace(STATED, task="volatility"), "regime": other}
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    said = Prediction("AAPL", "1d", ts, ts, "m", "v", 20.0, False, 0.5, True, "", tasks)
+    assert made_of_sentence(said) == (
+        f"How sure it is, is made of: of direction and volatility, {MADE_OF}; of regime, a learned mix."
+    )
+    assert made_of_sentence(replace(said, tasks={"direction": DIRECTION})) == ""
+    assert MADE_OF in task_panel(STATED).split('role="tooltip">')[1].split("</span>")[0]
 
 
 def test_the_head_confidence_stays_in_the_tooltip() -> None:

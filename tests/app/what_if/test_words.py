@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -9,9 +12,9 @@ from core.prediction import StatedClass, TaskPrediction
 CLASSES = ("Bullish", "Bearish", "Sideways")
 
 
-def said(*probabilities: float, confidence: float = 0.5) -> TaskPrediction:
-    shares = np.array(probabilities)
-    stated = StatedClass(confidence, 0.5, shares, CLASSES)
+def said(*probabilities: float, confidence: float = 0.5, rank: float | None = None) -> TaskPrediction:
+    shares, ranks = np.array(probabilities), {} if rank is None else {"attention": rank}
+    stated = StatedClass(confidence, 0.5, shares, CLASSES, "temperature", "the probability alone", ranks)
     return TaskPrediction("direction", CLASSES, np.log(shares), shares, 0.5, {"attention": 0.2}, 0.4, stated)
 
 
@@ -23,6 +26,19 @@ def test_a_flipped_call_is_said_and_one_that_stays_too():
     assert what_if_words.call_sentence(before, said(0.44, 0.3, 0.26)) == (
         "Direction: stays ▲ Bullish, 41% → 44%"
     )
+
+
+def test_sources_stand_by_their_rank_where_both_are_ranked_and_by_value_else():
+    def table(*tasks: TaskPrediction):
+        both = [cast(Any, SimpleNamespace(tasks={"direction": task})) for task in tasks]
+        return what_if_words.confidence_table(*both)
+
+    ranked = table(said(0.5, 0.3, 0.2, rank=0.4), said(0.5, 0.3, 0.2, rank=0.9))
+    row = ranked.loc["looks sharper than that share of past bars", "Direction"]
+    assert "40%" in row
+    assert "90%" in row
+    mixed = table(said(0.5, 0.3, 0.2), said(0.5, 0.3, 0.2, rank=0.9))
+    assert "20%" in mixed.loc["where it looks", "Direction"]
 
 
 def test_edits_are_listed_by_bar():

@@ -39,7 +39,7 @@ def test_isotonic_does_not_win_by_overfitting():
         right = rng.random(250) < expit(0.5 * logit(raw) + 0.2)
         logits, labels = two_classes(rng, rng.uniform(0.51, 0.99, 250), right)
         calibration = fit_task_calibration(logits, labels, constant(250), raw, np.arange(250))
-        chosen.append(calibration.chosen)
+        chosen.append(min(("temperature", "platt", "isotonic"), key=calibration.log_losses.__getitem__))
         in_sample = [
             binary_log_losses(fit.apply(raw), right).mean()
             for fit in (calibration.platt, calibration.isotonic)
@@ -119,7 +119,21 @@ def test_what_a_form_adds_is_its_loss_less_that_of_the_probability_alone():
     for name, beside in found.beside.items():
         assert beside.value == pytest.approx(found.log_losses[name] - found.log_losses[ALONE])
         assert beside.low < beside.value < beside.high
-    assert found.chosen == min(METHODS, key=lambda name: found.log_losses[name])
+
+
+def test_sources_that_know_nothing_hardly_ever_take_the_place_of_the_probability():
+    chosen, best = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        stated = rng.uniform(0.4, 0.8, 400)
+        logits, labels = two_classes(rng, stated, rng.random(400) < stated)
+        noise = rng.random((400, 4))
+        found = fit_task_calibration(logits, labels, noise, noise.mean(axis=1), np.arange(400), gap=5)
+        chosen.append(found.chosen)
+        best.append(min(METHODS, key=lambda name: found.log_losses[name]))
+    assert chosen.count(ALONE) >= 19
+    # By least log-loss alone noise would be stated more often.
+    assert best.count(ALONE) < chosen.count(ALONE)
 
 
 def test_kept_calibrators_are_fitted_on_all_rows_and_picked_by_name():

@@ -48,6 +48,17 @@ def test_equal_layers_agree_fully_and_opposed_layers_not_at_all():
     assert ensemble_confidence(opposed).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_several_models_count_as_much_as_the_layers_and_one_alone_not_at_all():
+    layers, members = (torch.softmax(torch.randn(n, 5, 3), dim=-1) for n in (4, 3))
+    both = ensemble_confidence(layers, members)
+    apart = (ensemble_confidence(layers) + ensemble_confidence(members)) / 2
+    torch.testing.assert_close(both, apart)
+    torch.testing.assert_close(ensemble_confidence(layers, members[:1]), ensemble_confidence(layers))
+    agreed, opposed = torch.full((2, 1, 2), 0.5), torch.eye(2)[:, None]
+    # Layers that agree wholly, models that contradict each other wholly: half is left.
+    assert ensemble_confidence(agreed, opposed).item() == pytest.approx(0.5, abs=1e-6)
+
+
 def test_dropout_confidence_is_the_closed_form_of_mutual_information():
     drawn = torch.tensor([[[0.9, 0.1, 0.0]], [[0.5, 0.5, 0.0]]])
     mean = np.array([0.7, 0.3])

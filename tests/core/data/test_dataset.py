@@ -12,7 +12,7 @@ from core.config import Config, parse_config
 from core.data.dataset import prepare, prepare_frozen
 from core.data.features.table import MISSING_SHARE, OPTIONAL, warm_up
 from core.data.inputs import prepare_window
-from core.data.segments import SegmentBorders
+from core.data.segments import CALIBRATE, NO_SEGMENT, STOP, TEST, TRAIN, SegmentBorders
 from core.errors import ConfigError, WindowError
 from tests.core.data.synthetic_bars import make_bars
 
@@ -121,16 +121,18 @@ def test_every_segment_of_every_task_has_labels_and_segments_mark_only_labels():
     for task in ("direction", "volatility", "regime"):
         segments = np.concatenate([series.segments[task] for series in DATA.series])
         labels = np.concatenate([series.labels[task] for series in DATA.series])
-        assert set(segments) == {-1, 0, 1, 2}
+        assert set(segments) == {NO_SEGMENT, TRAIN, STOP, CALIBRATE, TEST}
         assert (labels[segments >= 0] >= 0).all()
 
 
 def test_no_label_of_a_segment_is_known_after_its_end():
-    ends = [DATA.borders.train_end, DATA.borders.calibrate_end]
+    borders = DATA.borders
+    ends = {TRAIN: borders.train_end, STOP: borders.stop_end, CALIBRATE: borders.calibrate_end}
     for series in DATA.series:
         length = np.timedelta64(7 if series.timeframe == "1w" else 1, "D")
         for task, segments in series.segments.items():
-            for segment, end in enumerate(ends):
+            for segment, end in ends.items():
+                assert end is not None
                 known = series.ts[series.label_end[task][segments == segment]] + length
                 assert (known <= end.tz_convert(None).to_datetime64()).all()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
+from scipy.stats import rankdata
 
 from core.confidence.conformal import ConformalSets
 from core.confidence.sources import SOURCES, raw_weights
@@ -22,6 +23,7 @@ from core.experiments.walk_forward.results import (
     PLAN,
     SUMMARY,
     load_walk_forward,
+    rank_column,
     set_columns,
     write_fold,
 )
@@ -62,6 +64,8 @@ def synthetic_rows(bars: int, folds: int, seed: int = 0, instruments: tuple[str,
                 "head_confidence": plain.max(axis=1) ** 0.5,
                 **dict(zip(SOURCES, sources.T, strict=True)),
                 "raw": sources @ np.array(raw_weights()),
+                **dict(zip(map(rank_column, SOURCES), rankdata(sources, axis=0).T / bars, strict=True)),
+                "ranked": expit(4 * sure - 2), "joint": 0.5 + (sure - 0.5) / 2,
                 "mix": expit(4 * sure - 2), "temperature": sure, "platt": sure,
                 "isotonic": np.round(sure, 1), "confidence": sure,
             }  # fmt: skip
@@ -118,10 +122,17 @@ def fold_records(rows: pd.DataFrame, config: Config) -> list[FoldRecord]:
     return records
 
 
-def write_synthetic(folder: Path, bars: int = 400, folds: int = 2, seed: int = 0) -> WalkForwardResult:
-    """Write and read back a walk-forward of `bars` days, two instruments and three tasks."""
+def write_synthetic(
+    folder: Path, bars: int = 400, folds: int = 2, seed: int = 0, ranks: bool = True
+) -> WalkForwardResult:
+    """Write and read back a walk-forward of `bars` days, two instruments and three tasks.
+
+    Without `ranks` as it was written before ranks were kept.
+    """
     folder.mkdir(parents=True)
     rows, baselines, config = synthetic_rows(bars, folds, seed)
+    if not ranks:
+        rows = rows.drop(columns=["ranked", "joint", *map(rank_column, SOURCES)])
     records = fold_records(rows, config)
     plan = {
         "format_version": FORMAT_VERSION, "config": config.model_dump(mode="json"), "scheme": "expanding",

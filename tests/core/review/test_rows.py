@@ -13,8 +13,17 @@ from sklearn.metrics import log_loss
 from app.figures.performance import confusion_figure, folds_figure, learning_figure, scores_figure
 from app.figures.reliability import calibrators_figure, histogram_figure, mark_line, reliability_figure
 from app.figures.selective import leave_out_figure, risk_figure
-from app.review.words import acting_sentence, error_sentence, left_out_sentence, rolling_share, scores_table
+from app.review.words import (
+    acting_sentence,
+    error_sentence,
+    forms_sentence,
+    forms_table,
+    left_out_sentence,
+    rolling_share,
+    scores_table,
+)
 from app.words.numbers import with_interval
+from core.confidence.choice import METHODS
 from core.review.acting import count_acting
 from core.review.calibration import (
     compare_calibrators,
@@ -40,7 +49,16 @@ from core.review.rows import (
     resample_blocks,
     take_rows,
 )
-from core.review.selective import leave_out, missing_mixes, score_areas, trace_risk
+from core.review.selective import (
+    compare_forms,
+    leave_out,
+    missing_mixes,
+    missing_ranks,
+    score_areas,
+    trace_risk,
+)
+from core.review.track_record import build_records
+from core.scores.selective import selective_areas
 from tests.core.review.synthetic_review import write_synthetic
 
 
@@ -216,6 +234,57 @@ def test_areas_rank_knowledge_above_noise(rows, blocks) -> None:
     assert areas.loc["confidence", "gain_low"] > 0
     assert areas.loc["similarity", "gain_low"] < 0 < areas.loc["similarity", "gain_high"]
     assert areas["aurc"].is_monotonic_increasing
+
+
+def test_forms_of_the_confidence_are_scored_as_scikit_learn_does_beside_the_probability_alone(
+    rows, blocks
+) -> None:
+    forms = compare_forms(rows, blocks)
+    assert set(forms.index) == {"confidence", *METHODS}
+    assert forms["loss"].is_monotonic_increasing
+    for name, line in forms.iterrows():
+        stated = rows.stated[name]
+        assert line["loss"] == pytest.approx(log_loss(rows.correct, stated.clip(1e-15, 1 - 1e-15)), abs=1e-9)
+        assert line["aurc"] == pytest.approx(selective_areas(stated, rows.correct)[0])
+        for kind in ("loss", "aurc"):
+            assert line[f"{kind}_beside"] == pytest.approx(line[kind] - forms.loc["temperature", kind])
+            assert line[f"{kind}_low"] <= line[f"{kind}_beside"] <= line[f"{kind}_high"]
+    assert (forms.loc["temperature", ["loss_beside", "loss_low", "aurc_high"]] == 0).all()
+    # The same order shrunk towards one half: worse to bet on, no worse to choose by.
+    assert forms.loc["joint", "loss_low"] > 0
+    assert forms.loc["joint", "aurc_beside"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_form_that_knows_more_is_named_and_one_that_does_not_is_not(rows, blocks) -> None:
+    truth = rows.stated["temperature"]
+    base = np.full(len(rows), rows.correct.mean())
+    told = dataclasses.replace(rows, stated=rows.stated | dict.fromkeys(METHODS, base) | {"joint": truth})
+    said = forms_sentence(compare_forms(told, blocks))
+    assert said.endswith("right: the probability and the sources' ranks.**")
+    nothing = dataclasses.replace(rows, stated=rows.stated | dict.fromkeys(METHODS, base))
+    assert "nothing to the probability that can be shown" in forms_sentence(compare_forms(nothing, blocks))
+    table = forms_table(compare_forms(told, blocks)).set_index("made of")
+    assert table.loc["the probability and the sources' ranks", "so"] == "better"
+    assert table.loc["the probability alone", "so"] == ""
+
+
+def test_results_written_before_ranks_were_kept_open_and_say_what_is_missing(tmp_path: Path) -> None:
+    older = write_synthetic(tmp_path / "older", ranks=False)
+    rows = take_rows(older, RowFilter("direction"))
+    forms = compare_forms(rows, resample_blocks(rows, 10))
+    assert set(forms.index) == {"confidence", *METHODS} - {"ranked", "joint"}
+    assert "before ranks were kept" in str(missing_ranks(rows))
+    records = build_records(rows, lambda found: resample_blocks(found, 5))
+    assert not any(name.startswith("rank_") for name in records)
+    assert {"confidence", "mc_dropout"} <= set(records)
+
+
+def test_where_only_some_folds_rank_the_others_are_offered(rows) -> None:
+    assert missing_ranks(rows) is None
+    joint = np.where(rows.fold == 0, np.nan, rows.stated["joint"])
+    some = dataclasses.replace(rows, stated=rows.stated | {"joint": joint})
+    assert "choose the others by Fold" in str(missing_ranks(some))
+    assert missing_ranks(some.take(rows.fold == 1)) is None
 
 
 def test_the_risk_curves_end_at_the_overall_error(rows) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from app.words.predictions import source_record, sureness_record
 from core.confidence.sources import SOURCES
+from core.experiments.walk_forward.results import rank_column
+from core.prediction import StatedClass, TaskPrediction
 from core.review.rows import RowFilter, resample_blocks, take_rows
 from core.review.track_record import ConfidenceRecord, build_records
 from core.scores.bootstrap import BlockBootstrap
@@ -90,26 +92,43 @@ def test_the_words_follow_how_many_times_there_were(rows: int, words: str) -> No
     assert ("[" in said) == (rows == 40)
 
 
+def saying(value: float, rank: float | None = None) -> TaskPrediction:
+    """A prediction with one source, ranked or not."""
+    shares, ranks = np.array([0.6, 0.4]), {} if rank is None else {"attention": rank}
+    stated = StatedClass(0.6, 0.6, shares, ("Up",), "temperature", "the probability alone", ranks)
+    return TaskPrediction("direction", ("Up", "Down"), shares, shares, 0.5, {"attention": value}, 0.4, stated)
+
+
 def test_a_source_says_what_it_was_worth_for_the_task() -> None:
     record = record_of(np.full(812, 0.4), np.arange(812) < 382)
-    assert source_record("direction", "attention", 0.4, {"attention": record}) == (
+    assert source_record(saying(0.4), "attention", {"attention": record}) == (
         "When attention confidence was this high, direction was right 47% of the time, n = 812."
     )
-    assert "is above every attention confidence" in source_record(
-        "direction", "attention", 0.9, {"attention": record}
+    above = source_record(saying(0.9), "attention", {"attention": record})
+    assert "is above every attention confidence" in above
+
+
+def test_a_source_is_looked_up_by_its_rank_where_model_and_walk_forward_rank_it() -> None:
+    values = record_of(np.full(812, 0.4), np.arange(812) < 382)
+    ranks = record_of(np.full(500, 0.73), np.arange(500) < 400)
+    records = {"attention": values, "rank_attention": ranks}
+    assert source_record(saying(0.4, 0.73), "attention", records) == (
+        "When attention confidence ranked this high, direction was right 80% of the time, n = 500."
     )
+    assert "was right 47%" in source_record(saying(0.4), "attention", records)
+    assert "was right 47%" in source_record(saying(0.4, 0.73), "attention", {"attention": values})
 
 
 def test_without_a_walk_forward_the_command_is_named() -> None:
     assert "python -m core walk-forward" in sureness_record(0.5, None)
-    assert "python -m core walk-forward" in source_record("regime", "similarity", 0.5, {})
+    assert "python -m core walk-forward" in source_record(saying(0.5), "attention", {})
 
 
 def test_records_come_from_the_tasks_own_rows(tmp_path) -> None:
     result = write_synthetic(tmp_path / "wf", bars=200)
     rows = take_rows(result, RowFilter("direction"))
     records = build_records(rows, lambda found: resample_blocks(found, 5))
-    assert set(records) == set(("confidence", *SOURCES))
+    assert set(records) == {"confidence", *SOURCES, *map(rank_column, SOURCES)}
     table = result.rows[result.rows["task"] == "direction"]
     call = table[["p_0", "p_1", "p_2"]].to_numpy().argmax(axis=1)
     value = float(table["mc_dropout"].median())

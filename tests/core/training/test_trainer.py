@@ -8,12 +8,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from core.config import Config
-from core.data.segments import CALIBRATE, TRAIN
+from core.data.dataset import PreparedData
+from core.data.segments import CALIBRATE, STOP, TRAIN
 from core.data.windows import DenseWindows, LastBarWindows
 from core.errors import ConfigError, InputError
 from core.models.transformer import MarketTransformer
 from core.training.members import train
-from core.training.module import TransformerModule, cosine_with_restarts, split_by_decay
+from core.training.module import MONITOR, TransformerModule, cosine_with_restarts, split_by_decay
 from core.training.scoring import score_last_bars
 from core.training.trainer import build_model, choose_precision
 from tests.core.training.synthetic_series import TASKS, planted_config, planted_data
@@ -247,8 +248,35 @@ def test_segments_without_a_window_are_refused(tmp_path):
         train(short, short_config(), tmp_path, progress=False)
     never = {task: np.where(DATA.series[0].segments[task] == CALIBRATE, -1, 0) for task in TASKS}
     unwatched = dataclasses.replace(DATA, series=[dataclasses.replace(DATA.series[0], segments=never)])
-    with pytest.raises(InputError, match="calibrate segment"):
+    with pytest.raises(InputError, match="earlier part of calibrate"):
         train(unwatched, short_config(), tmp_path, progress=False)
+
+
+def test_a_training_that_has_a_stop_segment_never_looks_at_calibrate(tmp_path):
+    def parted(seed: int, scrambled: int) -> PreparedData:
+        rng = np.random.default_rng(seed)
+        series = []
+        for one in DATA.series:
+            segment = one.segments[TASKS[0]].copy()
+            held = np.flatnonzero(segment == CALIBRATE)
+            segment[held[: len(held) // 2]] = STOP
+            chosen = segment == scrambled
+            labels = {task: values.copy() for task, values in one.labels.items()}
+            for values in labels.values():
+                values[chosen] = rng.permutation(values[chosen])
+            series.append(dataclasses.replace(one, segments=dict.fromkeys(TASKS, segment), labels=labels))
+        first = np.flatnonzero(series[0].segments[TASKS[0]] == CALIBRATE)[0]
+        stop_end = pd.Timestamp(series[0].ts[first], tz="UTC")
+        borders = dataclasses.replace(DATA.borders, stop_end=stop_end)
+        return dataclasses.replace(DATA, series=series, borders=borders)
+
+    def scores(name: str, data: PreparedData) -> np.ndarray:
+        config = short_config(training={"epochs": 1})
+        return train(data, config, tmp_path / name, progress=False).history[MONITOR].to_numpy()
+
+    first = scores("first", parted(0, CALIBRATE))
+    np.testing.assert_array_equal(first, scores("second", parted(1, CALIBRATE)))
+    assert not np.array_equal(first, scores("third", parted(1, STOP)))
 
 
 def test_weight_decay_reaches_linear_weights_alone():

@@ -93,3 +93,22 @@ def test_results_of_an_older_version_say_what_they_lack(home: Path) -> None:
     app = open_page("selective")
     assert_no_fault(app)
     assert "run it again to see what each adds to the learned mix" in said(app)
+
+
+@pytest.mark.usefixtures("home")
+def test_forms_of_the_confidence_stand_beside_the_probability_alone() -> None:
+    app = open_page("selective")
+    assert_no_fault(app)
+    assert "The sources add nothing to the probability that can be shown" in said(app)
+    tables = [frame.value for frame in app.dataframe if "made of" in frame.value]
+    assert "the probability and the sources' ranks" in set(tables[0]["made of"])
+    assert "before ranks were kept" not in said(app)
+
+
+def test_results_without_ranks_open_and_say_so(home: Path) -> None:
+    write_synthetic(home / "walk_forward" / "older", ranks=False)
+    app = open_page("selective")  # the newest is opened first
+    assert_no_fault(app)
+    assert "the walk-forward was run before ranks were kept" in said(app)
+    tables = [frame.value for frame in app.dataframe if "made of" in frame.value]
+    assert not any("ranks" in form for form in tables[0]["made of"])

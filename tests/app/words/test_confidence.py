@@ -26,7 +26,7 @@ from core.review.rows import ReviewRows, RowFilter, list_stated, resample_blocks
 from core.review.selective import leave_out, score_areas, trace_risk
 from core.review.track_record import build_records
 from core.training.scoring import score_with_confidence
-from tests.app.review.test_pages import assert_no_fault, open_review
+from tests.app.workbench import assert_no_fault, open_page
 from tests.core.review.synthetic_review import write_synthetic
 
 FIFTH, TITLE, QUESTION, COLOR = "margin", "lead of the call", "a close call?", "#123456"
@@ -140,7 +140,7 @@ def test_review_pages_offer_and_show_the_fifth_source(
     monkeypatch.setenv("LOOKBACK_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("app.review.cached.SHIPPED", tmp_path / "none" / "model")
     write_synthetic(tmp_path / "home" / "walk_forward" / "five")
-    app = open_review(page)
+    app = open_page(page)
     assert_no_fault(app)
     if page == "calibration":
         assert TITLE.capitalize() in app.selectbox(key="review_source").options

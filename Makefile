@@ -36,8 +36,9 @@ chromium:
 	@$(PYTHON) -m venv .venv || \
 		{ rm -rf .venv; echo "Expected the venv module of $(PYTHON), got none; on Debian install python3-venv."; exit 1; }
 
-.venv/.app: requirements.txt | .venv/bin/python
+.venv/.app: requirements.txt assets/bars/requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r assets/bars/requirements.txt
 	@touch $@
 
 .venv/.tests: tests/requirements.txt .venv/.app

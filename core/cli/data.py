@@ -22,7 +22,7 @@ def add_commands(command: AddCommand) -> None:
     """Add this file's commands and their arguments."""
     added = command("ingest", ingest, show_ingest, "Read bars from CSV or Parquet files into the store.")
     added.add_argument("paths", nargs="*", type=Path, metavar="PATH")
-    added.add_argument("--bundled", action="store_true", help="the five stocks and two indices that ship")
+    added.add_argument("--bundled", action="store_true", help="the stocks, indices and EURUSD that ship")
     added.add_argument("--if-empty", action="store_true", help="do nothing when the store holds bars")
     added.add_argument("--instrument", help="name for a file that names none")
     added.add_argument("--timeframe", help="1m 5m 15m 30m 1h 4h 1d 1w; guessed from the spacing without it")
@@ -43,7 +43,7 @@ def ingest(options: argparse.Namespace) -> dict[str, Any]:
 
     store = BarStore()
     if options.if_empty and store.series():
-        return {"files": [], "skipped": "the store already holds bars"}
+        return {"files": [], "skipped": "the store already holds bars; without --if-empty newer ones come in"}
     if not options.bundled and not options.paths:
         raise InputError("a PATH or --bundled", "neither", "see python -m core ingest --help")
     reports = []

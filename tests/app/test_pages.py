@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import core.bundle
-from core.data.ingest.run import load_bundled
+from core.data.ingest.bundled import load_bundled
 from core.data.store import BarStore
 from tests.app.workbench import assert_no_fault, open_page, said
 
@@ -17,7 +17,7 @@ from tests.app.workbench import assert_no_fault, open_page, said
 def stored_bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("stored")
     bars = load_bundled()
-    BarStore(home).upsert(bars[bars["instrument"].isin(["IBM", "FB"])])
+    BarStore(home).upsert(bars[bars["instrument"].isin(["IBM", "META"])])
     return home
 
 
@@ -45,7 +45,7 @@ def test_bars_without_a_model_say_how_to_train_one(home: Path, stored_bars: Path
     app = open_page(page)
     assert_no_fault(app)
     assert "python -m core train" in said(app)
-    assert app.selectbox(key="strip_instrument").options == ["FB", "IBM"]
+    assert app.selectbox(key="strip_instrument").options == ["IBM", "META"]
 
 
 def test_the_data_page_needs_no_model(home: Path, stored_bars: Path) -> None:
@@ -61,7 +61,10 @@ def test_the_data_page_needs_no_model(home: Path, stored_bars: Path) -> None:
         ({"instrument": "IBN", "timeframe": "1d"}, "got 'IBN'; choose for example IBM"),
         ({"instrument": "IBM", "timeframe": "5m"}, "a timeframe of IBM out of 1d, got '5m'"),
         ({"instrument": "IBM", "timeframe": "1d", "bar": "someday"}, "got 'someday'"),
-        ({"instrument": "FB", "timeframe": "1d", "bar": "2001-01-01"}, "from 2012-05-18 on, got 2001-01-01"),
+        (
+            {"instrument": "META", "timeframe": "1d", "bar": "2001-01-01"},
+            "from 2012-05-18 on, got 2001-01-01",
+        ),
     ],
 )
 def test_a_link_to_what_is_not_there_says_so_and_leads_back(
@@ -75,7 +78,7 @@ def test_a_link_to_what_is_not_there_says_so_and_leads_back(
     way_back.click().run()
     assert_no_fault(app)
     assert sentence not in said(app)
-    assert app.selectbox(key="strip_instrument").value in ("FB", "IBM")
+    assert app.selectbox(key="strip_instrument").value in ("META", "IBM")
 
 
 def test_stepping_moves_the_bar_and_the_link(home: Path, stored_bars: Path) -> None:
@@ -93,7 +96,7 @@ def test_stepping_moves_the_bar_and_the_link(home: Path, stored_bars: Path) -> N
 def test_an_instrument_without_the_chosen_bar_shows_its_latest(home: Path, stored_bars: Path) -> None:
     shutil.copytree(stored_bars, home)
     app = open_page(None, instrument="IBM", timeframe="1d", bar="2005-03-01")
-    app.selectbox(key="strip_instrument").select("FB").run()
-    assert app.query_params["instrument"] == "FB"
+    app.selectbox(key="strip_instrument").select("META").run()
+    assert app.query_params["instrument"] == "META"
     assert "bar" not in app.query_params
     assert_no_fault(app)

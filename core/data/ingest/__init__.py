@@ -1,4 +1,4 @@
 """From a file to stored bars.
 
-Files: cells, mapping, parse, quality, run, tables.
+Files: bundled, cells, mapping, parse, quality, run, splice, tables.
 """

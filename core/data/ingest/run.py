@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import BinaryIO, cast
 import numpy as np
 import pandas as pd
 
-from core.config import ASSETS
-from core.data.bars import as_bars
 from core.data.findings import Finding, findings_table, merge_findings
+from core.data.ingest.bundled import LONGER, load_bundled
 from core.data.ingest.mapping import ColumnMapping, guess_mapping
 from core.data.ingest.parse import parse_batches
 from core.data.ingest.quality import CONTEXT_BARS, check_bars, check_chunk, find_gaps, refuse_nothing_left
@@ -124,14 +122,22 @@ def ingest_file(
 
 
 def ingest_bundled(store: BarStore, progress: Progress | None = None) -> IngestReport:
-    """Store the bundled daily bars and the weekly bars made of them; `progress` counts instruments."""
+    """Store the bundled bars and the longer ones made of them; `progress` counts series.
+
+    Raises
+    ------
+    BarsError
+        As `core.data.ingest.bundled.load_bundled`; nothing is written then.
+    """
     started = time.perf_counter()
     report = check_bars(load_bundled())
     counts: dict[tuple[str, str], UpsertCount] = {}
-    groups = list(report.clean.groupby("instrument", sort=True))
-    for done, (instrument, bars) in enumerate(groups, 1):
-        counts[str(instrument), "1d"] = store.upsert(bars)
-        counts[str(instrument), "1w"] = resample_series(store, str(instrument), "1d", "1w")
+    groups = list(report.clean.groupby(["instrument", "timeframe"], sort=True))
+    for done, (series, bars) in enumerate(groups, 1):
+        instrument, timeframe = cast(tuple[str, str], series)
+        counts[instrument, timeframe] = store.upsert(bars.dropna(axis="columns", how="all"))
+        longer = LONGER[timeframe]
+        counts[instrument, longer] = resample_series(store, instrument, timeframe, longer)
         if progress is not None:
             progress(done, len(groups))
     findings = findings_table(report.found, "bundled")
@@ -238,31 +244,3 @@ def _summaries(counts: dict[tuple[str, str], UpsertCount], found: list[Finding])
         )
         for key in keys
     )
-
-
-STOCKS_PATH = ASSETS / "bars" / "stocks_daily.parquet"
-STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
-INDICES = {"SP500": "arch.data.sp500", "NASDAQ": "arch.data.nasdaq"}
-BUNDLED = (*STOCKS, *INDICES)
-
-
-def load_bundled() -> pd.DataFrame:
-    """Daily bars with `adj_close` of five US stocks (2000-2013) and two US indices (1999-2018).
-
-    Sources: `assets/bars/README.md` for the stocks; S&P 500 and NASDAQ Composite from the package `arch`.
-
-    Returns
-    -------
-    DataFrame
-        Bars frame of `BUNDLED`, prices as traded, `adj_close` beside them.
-    """
-    frames = [pd.read_parquet(STOCKS_PATH)]
-    frames.extend(_load_index(name, module) for name, module in INDICES.items())
-    return as_bars(pd.concat(frames, ignore_index=True))
-
-
-def _load_index(name: str, module: str) -> pd.DataFrame:
-    table = importlib.import_module(module).load()
-    table.columns = [str(column).lower().replace(" ", "_") for column in table.columns]
-    ts = pd.DatetimeIndex(table.index).tz_localize("UTC")
-    return table.reset_index(drop=True).assign(instrument=name, timeframe="1d", ts=ts)

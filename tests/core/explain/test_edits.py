@@ -7,7 +7,7 @@ import pytest
 
 from core.config import Config, ModelConfig
 from core.data.features.table import MISSING_SHARE, feature_table
-from core.data.ingest.run import load_bundled
+from core.data.ingest.bundled import load_bundled
 from core.data.inputs import prepare_window
 from core.data.scaling import FeatureScaler
 from core.data.store import BarStore

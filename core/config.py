@@ -187,6 +187,14 @@ class TrainingConfig(_Section):
     devices: int | Literal["auto"] = 1
 
 
+class ServeConfig(_Section):
+    """Where a trained model answers."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="of predictions and explanations; LOOKBACK_DEVICE goes before it"
+    )
+
+
 class Config(_Section):
     """The whole configuration of one model."""
 
@@ -243,6 +251,7 @@ class Config(_Section):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    serve: ServeConfig = ServeConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import nn
 
@@ -35,6 +37,25 @@ def choose_device(wanted: str = "auto", setting: str = "device") -> torch.device
             f"a CUDA device for {setting}={wanted}", "none that torch can use", f"set {setting}=cpu"
         )
     return torch.device(kind or ("cuda" if available else "cpu"))
+
+
+def serving_device(configured: str = "auto") -> torch.device:
+    """The device of predictions and explanations: LOOKBACK_DEVICE where it is set, else what is configured.
+
+    Parameters
+    ----------
+    configured
+        `serve.device` of the model's configuration.
+
+    Raises
+    ------
+    ConfigError
+        As `choose_device`.
+    """
+    override = os.environ.get("LOOKBACK_DEVICE")
+    return (
+        choose_device(override, "LOOKBACK_DEVICE") if override else choose_device(configured, "serve.device")
+    )
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -18,7 +18,7 @@ from core.data.dataset import LabelledSeries, prepare_frozen
 from core.data.features.table import warm_up
 from core.data.inputs import prepare_window, series_key
 from core.data.store import BarStore
-from core.device import device_of
+from core.device import device_of, serving_device
 from core.disk import digest_parts
 from core.errors import WindowError
 from core.models.ensemble import list_members
@@ -36,12 +36,18 @@ class Predictor:
     Parameters
     ----------
     bundle
-        A loaded model.
+        A loaded model; its weights are moved to the device that `serving_device` gives.
     store
         Where bars come from; read anew at every call, so that new bars count at once.
+
+    Raises
+    ------
+    ConfigError
+        If CUDA is asked for where there is none.
     """
 
     def __init__(self, bundle: Bundle, store: BarStore) -> None:
+        bundle.model.to(serving_device(bundle.config.serve.device))
         self.bundle = bundle
         self.store = store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
 from core.training.trainer import build_model
+
+# Numbers are compared with those of the CPU; what concerns another device asks for it.
+os.environ.setdefault("LOOKBACK_DEVICE", "cpu")
 
 
 def random_walk(instrument: str, bars: int, seed: int, timeframe: str = "1d") -> pd.DataFrame:

@@ -75,7 +75,7 @@ class FoldBaselines:
             for name in names:
                 if name == "har" and task.label != "volatility":
                     continue
-                if name == "line" and not self._segments[0].direct_columns(task.name):
+                if name == "line" and not train.direct_columns(task.name):
                     continue
                 if name == "plain_transformer":
                     assert scores is not None

@@ -38,7 +38,7 @@ def test_the_shipped_bundle_is_small_and_of_the_specified_structure(bundle):
 def test_the_shipped_bundle_is_what_its_configuration_file_says(bundle):
     config = load_config(SHIPPED.parent / "bundled.yaml")
     assert bundle.config == config
-    assert bundle.borders.train_end == pd.Timestamp("2009-01-01", tz="UTC")
+    assert bundle.borders.train_end == pd.Timestamp("2015-01-01", tz="UTC")
 
 
 def test_every_segment_has_scores_beside_prior_persistence_and_logistic(bundle):

@@ -9,7 +9,8 @@ import pytest
 from app.attribution.importance import importance_sentence, importance_table, importance_views
 from core.bundle import Bundle
 from core.explain.evidence.store import evidence_folder, write_evidence
-from tests.app.attribution.test_page import assert_no_fault, open_page, said
+from tests.app.attribution.test_page import open_attribution
+from tests.app.workbench import assert_no_fault, said
 
 SHARES = {"return_5": [0.5, 0.4, 0.6], "rsi_14": [0.3, 0.2, 0.39], "mfi_14": [0.002, 0.001, 0.004]}
 GROUPS = {"return_5": "price", "rsi_14": "price", "mfi_14": "volume"}
@@ -90,7 +91,7 @@ def test_the_tab_shows_it_and_says_what_may_go(
     home, walk_bundle: Bundle, removable: tuple[str, ...], sentence: str
 ) -> None:
     write_evidence(evidence_folder(home, walk_bundle), walk_bundle, "importance", measured(removable))
-    app = open_page(method="gradient_times_input")
+    app = open_attribution(method="gradient_times_input")
     app.session_state["attribution_tab"] = "Over many bars"
     app.run()
     text = said(app)

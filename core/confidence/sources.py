@@ -139,7 +139,8 @@ def _ensemble(seen: Seen) -> dict[str, Tensor]:
     said = {}
     for task in seen.drawn:
         layers = torch.stack([layer[task].probabilities[:, 0] for layer in seen.traced.layers])  # (L, B, C)
-        said[task] = ensemble_confidence(layers)
+        members = torch.stack([one.layers[-1][task].probabilities[:, 0] for one in seen.traced.members])
+        said[task] = ensemble_confidence(layers, members)
     return said
 
 

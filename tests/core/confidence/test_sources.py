@@ -1,4 +1,5 @@
 import math
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from core.confidence.sources import (
     estimate_sources,
     raw_weights,
 )
+from core.models.ensemble import MarketEnsemble
+from core.models.heads import TaskHead
 from core.models.trace import trace
 from tests.core.models.small_transformer import make_model, make_windows
 
@@ -94,3 +97,23 @@ def test_sources_lie_in_the_unit_interval_and_raw_is_the_specified_sum():
 def test_certain_sources_sum_to_one():
     ones = ConfidenceSources(dict.fromkeys(SOURCES, torch.ones(1)))
     assert ones.raw().item() == pytest.approx(1)
+
+
+def test_members_that_contradict_each_other_lower_the_agreement_and_twins_do_not():
+    one, other = make_model(), make_model()
+    with torch.no_grad():
+        for head in other.heads.values():
+            cast(TaskHead, head).logits.weight.neg_()
+    x, *context = make_windows(6)
+
+    def agreement(model) -> torch.Tensor:
+        with torch.inference_mode():
+            traced = trace(model, x, *context)
+            noise = np.random.default_rng(0).normal(size=(500, traced.representation.shape[-1]))
+            sources, _ = estimate_sources(model, traced, DistanceReference.fit(noise, noise), passes=2)
+        return torch.stack([found.values["ensemble"] for found in sources.values()])
+
+    alone, twins = agreement(one), agreement(MarketEnsemble([one, one]).eval())
+    torch.testing.assert_close(twins, (alone + 1) / 2)
+    # Of one window alone the layers' mean may agree more, for opposite logits cancel.
+    assert agreement(MarketEnsemble([one, other]).eval()).mean() < twins.mean() - 0.05

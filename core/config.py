@@ -136,6 +136,9 @@ class ModelConfig(_Section):
     embedding_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="share of windows whose instrument is hidden"
     )
+    instrument_embedding: bool = Field(
+        default=True, description="false: every instrument is read alike, one never trained on too"
+    )
     feature_gate: bool = True
     members: int = Field(
         default=1, ge=1, le=16, description="transformers trained apart whose logits are averaged"

@@ -152,7 +152,8 @@ class MarketTransformer(nn.Module):
             self.register_buffer("gate", gate)
         self.projection = nn.Linear(num_features, config.d_model)
         self.position = nn.Parameter(torch.empty(config.sequence_length, config.d_model))
-        self.instrument = nn.Embedding(1 + num_instruments, config.d_model)
+        known = 1 + num_instruments
+        self.instrument = nn.Embedding(known, config.d_model) if config.instrument_embedding else None
         self.timeframe = nn.Embedding(1 + num_timeframes, config.d_model)
         self.embedding_dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(TransformerBlock(config, window) for window in config.windows)
@@ -214,7 +215,9 @@ class MarketTransformer(nn.Module):
         if self.training and self.config.embedding_dropout:
             instrument, timeframe = self._hide(instrument), self._hide(timeframe)
         features = self.projection((x - INPUT_CENTRE) / INPUT_SPREAD * self.gate)
-        context = self.instrument(instrument) + self.timeframe(timeframe)
+        context = self.timeframe(timeframe)
+        if self.instrument is not None:
+            context = self.instrument(instrument) + context
         return self.embedding_dropout(features + self.position + context[:, None])
 
     def encode(

@@ -178,3 +178,14 @@ def test_a_task_name_that_cannot_name_weights_is_refused(name):
     task = TASKS[0].model_copy(update={"name": name})
     with pytest.raises(ConfigError, match="rename the task"):
         MarketTransformer(Config().model, 3, [task], 1, 1)
+
+
+def test_without_an_instrument_embedding_every_instrument_is_read_alike():
+    model = make_model(instrument_embedding=False)
+    x, instrument, timeframe = make_batch()
+    with torch.inference_mode():
+        said = [model(x, index, timeframe).representation for index in (instrument, instrument * 0)]
+        other = model(x, instrument, (timeframe + 1) % 3).representation
+    assert torch.equal(*said)
+    assert not torch.equal(said[0], other)
+    assert not any(name.startswith("instrument") for name in model.state_dict())

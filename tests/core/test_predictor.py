@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from core.data.store import BarStore
 from core.data.windows import LastBarWindows
@@ -131,6 +132,20 @@ def test_an_unknown_instrument_is_refused_and_a_new_one_is_predicted_and_labelle
     labelled = predictor.label_range("NEW", "1d")
     for task in ("direction", "volatility", "regime"):
         assert (labelled.labels[task][300:-20] >= 0).all(), "labels come from the series' own borders"
+
+
+def test_every_logit_is_what_the_bar_itself_says_and_what_the_transformer_adds(predictor):
+    prediction = predictor.predict("AAA", "1d", AT)
+    columns = {
+        task.name: task.direct_columns(predictor.bundle.feature_names) for task in small_config().tasks
+    }
+    window = predictor.window("AAA", "1d", AT)
+    for name, task in prediction.tasks.items():
+        assert columns[name]
+        path = predictor.bundle.model.heads[name].direct
+        np.testing.assert_allclose(task.direct, path(torch.from_numpy(window.features[-1])), atol=1e-6)
+        np.testing.assert_allclose(task.direct + task.transformer, task.logits, atol=1e-6)
+        assert task.to_dict()["direct_logits"] == pytest.approx(task.direct.tolist())
 
 
 def test_a_bundle_from_other_seeds_says_something_else(walk_data, walk_store, predictor, tmp_path):

@@ -9,6 +9,7 @@ from core.confidence.sources import estimate_sources
 from core.config import load_config
 from core.data.ingest.run import ingest_bundled
 from core.data.store import BarStore
+from core.models.ensemble import list_members
 from core.models.trace import trace
 from core.predictor import Predictor
 
@@ -28,10 +29,11 @@ def predictor(bundle, tmp_path_factory):
 
 
 def test_the_shipped_bundle_is_small_and_of_the_specified_structure(bundle):
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15 * MEGABYTE
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 50 * MEGABYTE
     assert 3.2e6 < bundle.model.parameter_count() < 3.5e6
     model = bundle.config.model
-    assert (model.d_model, model.num_attention_heads, model.ffn_dim) == (256, 8, 1024)
+    assert (model.d_model, model.num_attention_heads, model.ffn_dim) == (128, 2, 512)
+    assert len(list_members(bundle.model)) == model.members == 4
     assert model.windows == [20, 50, None, None]
 
 

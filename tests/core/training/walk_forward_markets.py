@@ -11,7 +11,13 @@ from tests.conftest import random_walk, small_config
 THREE = [
     {"name": "direction", "classes": ["Bullish", "Bearish", "Sideways"], "label": "direction"},
     # An order of its own, which every forecaster must respect.
-    {"name": "volatility", "classes": ["High", "Low", "Medium"], "label": "volatility", "intensity": True},
+    {
+        "name": "volatility",
+        "classes": ["High", "Low", "Medium"],
+        "label": "volatility",
+        "intensity": True,
+        "direct": ["volatility_5_over_low", "return_1"],
+    },
     {"name": "regime", "classes": ["Trending", "Ranging", "Volatile"], "label": "regime"},
 ]
 COIN = {"name": "coin", "classes": ["Heads", "Tails"], "label": "column:coin"}

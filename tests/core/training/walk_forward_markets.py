@@ -28,7 +28,7 @@ def tiny_config(tasks: list[dict] | None = None, **sections: dict) -> Config:
     training = {"epochs": 3, "first_position": 10, "window_stride": 30, "accelerator": "cpu"}
     model = {"sequence_length": 40, "windows": [10, None]}
     # Enough bars beside early stopping's to fit calibrators on.
-    split = {"train_share": 0.6, "calibrate_share": 0.35, "stop_share": 0.4}
+    split = {"train_share": 0.7, "calibrate_share": 0.25, "stop_share": 0.25}
     small = {"model": model, "training": training, "split": split}
     raw = small | {name: {**small.get(name, {}), **values} for name, values in sections.items()}
     config = small_config(**raw)

@@ -199,7 +199,8 @@ def _fit_baselines(
     names: tuple[str, ...],
 ) -> dict[str, np.ndarray]:
     """Probabilities of the labelled test windows, as ``task/baseline`` (n, C)."""
-    windows = {TRAIN: LastBarWindows(data, TRAIN, config), **judged}
+    seen = (TRAIN, data.borders.stop_segment)
+    windows = {segment: LastBarWindows(data, segment, config) for segment in seen} | dict(judged)
     fitted = FoldBaselines(names, data, config, windows, measure_series(bars, data, config), None)
     return {
         f"{task}/{name}": probabilities

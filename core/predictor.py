@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -78,6 +79,13 @@ class Predictor:
     def predict_window(self, window: ModelWindow) -> Prediction:
         """Predict from a model input that is already there, an edited one for example."""
         return self._score([window], time.perf_counter())[0]
+
+    def predict_windows(self, windows: Sequence[ModelWindow]) -> list[Prediction]:
+        """The same for several, in batches."""
+        predictions = []
+        for start in range(0, len(windows), BATCH):
+            predictions += self._score(list(windows[start : start + BATCH]), time.perf_counter())
+        return predictions
 
     def predict_range(
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp

@@ -9,7 +9,7 @@ from app.attribution.cached import Ask
 from app.attribution.choices import choose_ask, stop_others
 from app.attribution.importance import draw_importance
 from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust
-from app.attribution.words import cause_sentence, legend_sentence
+from app.attribution.words import cause_sentence, legend_sentence, reference_sentence
 from app.figures.theme import time_labels
 from app.shell import controls, notices
 from core.explain.attribution import Attribution
@@ -44,6 +44,7 @@ def draw_moment(ask: Ask) -> None:
             ask.method, ask.target, block=ask.block, grouped=ask.rows == "source", dark=controls.is_dark()
         )
     )
+    st.caption(reference_sentence(attribution, ask.series.instrument, ask.reference))
     figure = attribution_cached.figure(ask, controls.palette(), controls.is_dark(), attribution)
     st.plotly_chart(
         figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),

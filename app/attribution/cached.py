@@ -28,13 +28,18 @@ from core.explain.explanation import (
     Question,
     check_explanation,
     explain_moment,
+    find_reference,
     recall_attribution,
     recall_check,
 )
+from core.explain.margin import Cancelled, Progress
 from core.explain.methods.conductance import Conductance, layer_conductance
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
+
+DEPTH_WINDOWS = 2
+"""Windows of a reference behind the conductance: each costs a path forth and back for every layer."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Ask:
     task: str
     target: str
     method: str
-    baseline: str
+    reference: str
     rows: Rows = "feature"
     block: int = 1
     shown: int = 120
@@ -70,7 +75,7 @@ class Ask:
             settings = Settings(grouping=self.rows, ablation_block=None if self.block == 1 else self.block)
         elif self.method == "occlusion" and self.block > 1:
             settings = Settings(occlusion_block=self.block)
-        return Question(self.task, self.target, self.method, self.baseline, settings)
+        return Question(self.task, self.target, self.method, self.reference, settings)
 
     def key(self, stage: str) -> tuple:
         """Of everything the answer of one stage depends on."""
@@ -115,14 +120,13 @@ def await_check(ask: Ask, attribution: Attribution) -> Check | None:
 def await_conductance(ask: Ask) -> Conductance | None:
     """How deep in the model each bar's part of the margin is; None while it is worked for."""
     found = moment(ask.model, ask.series, ask.bar)
-    margin, baseline = found.margin(ask.task, ask.target), found.baseline(ask.baseline)
-    return await_result(
-        ask.key("depth"),
-        "Looking into the layers",
-        lambda progress, cancelled: layer_conductance(
-            margin, found.features, baseline.references, progress=progress, cancelled=cancelled
-        ),
-    )
+    margin, cache = found.margin(ask.task, ask.target), explanations()
+
+    def work(progress: Progress, cancelled: Cancelled) -> Conductance:
+        windows = find_reference(found, ask.question, cache).windows[:DEPTH_WINDOWS]
+        return layer_conductance(margin, found.features, windows, progress=progress, cancelled=cancelled)
+
+    return await_result(ask.key("depth"), "Looking into the layers", work)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

@@ -1,4 +1,4 @@
-"""What to explain and how: task, class, method, baseline and grouping."""
+"""What to explain and how: task, class, method, reference and grouping."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.attribution import cached as attribution_cached
 from app.attribution.cached import Ask
-from app.attribution.words import BASELINE_TITLES
+from app.attribution.words import REFERENCE_TITLES
 from app.figures.theme import class_sign
 from app.shell import cached, controls
 from app.shell.choosers import chosen_task
@@ -14,7 +14,7 @@ from app.shell.jobs import board
 from app.shell.selection import SelectionError
 from app.words.predictions import title_of
 from core.explain.methods.registry import METHODS, recommend
-from core.explain.references import BASELINES
+from core.explain.references import REFERENCES
 
 BLOCKS = (1, 5, 10, 20, 50)
 SHOWN = (60, 120, 300)
@@ -28,17 +28,17 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
     Raises
     ------
     SelectionError
-        If a link names a class, method or baseline that does not exist.
+        If a link names a class, method or reference that does not exist.
     """
     bundle = cached.predictor(model).bundle
     tasks = {task.name: list(task.classes) for task in bundle.config.tasks}
     chosen, task = controls.selection(), chosen_task(model)
     call = cached.predict(model, at.key, at.bar).tasks[task].call
     target = _known("class", chosen.target or call, tasks[task])
-    advised = recommend(attribution_cached.evidence(model, "planted"), chosen.method, chosen.baseline)
-    method, baseline = (
+    advised = recommend(attribution_cached.evidence(model, "planted"), chosen.method, chosen.reference)
+    method, reference = (
         _known("method", advised.method, list(METHODS)),
-        _known("baseline", advised.baseline, list(BASELINES)),
+        _known("reference", advised.reference, list(REFERENCES)),
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _pick("task", "Task", list(tasks), task, 115, title_of)
@@ -47,7 +47,7 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
             lambda name: f"{class_sign(name)} {name}" + (", called" if name == call else ""),
         )  # fmt: skip
         _pick("method", "Method", list(METHODS), method, 205, lambda name: METHODS[name].title)
-        _pick("baseline", "Compared with", list(BASELINES), baseline, 190, BASELINE_TITLES.__getitem__)
+        _pick("reference", "Compared with", list(REFERENCES), reference, 190, REFERENCE_TITLES.__getitem__)
         rows = st.segmented_control(
             "Rows", list(_ROWS), default="feature", required=True, key="attribution_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
@@ -62,7 +62,7 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
             persist_state="session",
         )  # fmt: skip
     return Ask(
-        model, at.key, at.bar, task, target, method, baseline,
+        model, at.key, at.bar, task, target, method, reference,
         "source" if rows == "source" else "feature", block, shown or 120,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.attribution import cached as attribution_cached
-from app.attribution.words import BASELINE_TITLES
+from app.attribution.words import REFERENCE_TITLES
 from app.figures.importance import ImportanceView, importance_figure
 from app.shell import controls
 from app.shell.cached import ModelKey
@@ -138,7 +138,7 @@ def importance_sentence(
         f"{title(second)} at {percent(shares[second][0])}. {rests}. {measured['windows']} windows of the "
         f"{measured['segment']} segment, {measured['first'][:10]} to {measured['last'][:10]}, "
         f"{len(measured['series'])} series; {METHODS[measured['method']].title} against "
-        f"{BASELINE_TITLES[measured['baseline']]}; whiskers are 95% block-bootstrap intervals."
+        f"{REFERENCE_TITLES[measured['reference']]}; whiskers are 95% block-bootstrap intervals."
     )
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from app.attribution import cached as attribution_cached
 from app.attribution.cached import Ask
 from app.attribution.words import (
-    BASELINE_TITLES,
+    REFERENCE_TITLES,
     completeness_sentence,
     faithfulness_sentence,
     planted_sentence,
@@ -25,7 +25,7 @@ from app.words.numbers import decimal, percent
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 from core.explain.methods.registry import METHODS
-from core.explain.references import BASELINES
+from core.explain.references import REFERENCES
 
 _VERDICTS = {"yes": ":green[:material/check: yes]", "no": ":red[:material/close: no]"}
 
@@ -44,11 +44,11 @@ def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
             "Beats a random order?",
             *checked,
             "Deletion and insertion, Petsiuk, Das and Saenko 2018, on the model's own probability before "
-            "calibration, 2 random orders",
+            "calibration, 20 random orders, each against one of the reference's windows",
         ),
         (
             "Finds planted causes?",
-            *planted_sentence(planted, ask.method, ask.baseline),
+            *planted_sentence(planted, ask.method, ask.reference),
             "AUPRC: average precision of the cells, ranked by the map, against the true ones (Ismail et al. "
             "2020); ± is its standard error over windows",
         ),
@@ -69,11 +69,11 @@ def draw_curves(ask: Ask, check: Check) -> None:
 
 
 def draw_method(ask: Ask) -> None:
-    """Method and baseline in two sentences each, with the paper."""
+    """Method and reference in two sentences each, with the paper."""
     method = METHODS[ask.method]
     st.markdown(f"**{method.title}.** {method.explanation} *{method.paper}.*")
-    baseline = BASELINE_TITLES[ask.baseline]
-    st.markdown(f"**Compared with {baseline}.** {BASELINES[ask.baseline]}")
+    reference = REFERENCE_TITLES[ask.reference]
+    st.markdown(f"**Compared with {reference}.** {REFERENCES[ask.reference]}")
 
 
 def draw_planted(planted: Mapping[str, Any]) -> None:
@@ -95,20 +95,20 @@ def draw_planted(planted: Mapping[str, Any]) -> None:
 
 
 def planted_table(planted: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a market, method and baseline, best AUPRC first within a market."""
+    """One row a market, method and reference, best AUPRC first within a market."""
     lines = []
     for market, result in planted["generators"].items():
         scored = [
-            (name, baseline, score)
-            for name, by_baseline in result["scores"].items()
-            for baseline, score in by_baseline.items()
+            (name, reference, score)
+            for name, by_reference in result["scores"].items()
+            for reference, score in by_reference.items()
         ]
-        for name, baseline, score in sorted(scored, key=lambda line: -line[2]["auprc"]):
+        for name, reference, score in sorted(scored, key=lambda line: -line[2]["auprc"]):
             lines.append(
                 {
                     "market": market.replace("_", " "),
                     "explanation": view_title(name),
-                    "compared with": BASELINE_TITLES.get(baseline, "–"),
+                    "compared with": REFERENCE_TITLES.get(reference, "–"),
                     "AUPRC": f"{decimal(score['auprc'])} ± {decimal(score['auprc_error'])}",
                     "guessing": decimal(score["prior"]),
                     "AUPRC, bars": decimal(score["auprc_bars"]) if np.isfinite(score["auprc_bars"]) else "–",

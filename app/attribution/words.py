@@ -16,16 +16,17 @@ from core.explain.causes import Cause
 from core.explain.evidence.planted.views import CONDUCTANCE
 from core.explain.faithfulness import Faithfulness, Removal
 from core.explain.methods.registry import METHODS
+from core.explain.references import ORDINARY, TYPICAL, WINDOW_MEAN
 
-BASELINE_TITLES = {
-    "window_mean": "the window's own mean",
-    "training_median": "the training median",
-    "multi_reference": "real training windows",
+REFERENCE_TITLES = {
+    ORDINARY: "ordinary windows",
+    TYPICAL: "a typical window",
+    WINDOW_MEAN: "the window's own mean",
 }
 _USUAL = {
-    "window_mean": "over the whole window",
-    "training_median": "usually in training",
-    "multi_reference": "in the training windows compared with",
+    ORDINARY: "in ordinary windows",
+    TYPICAL: "in the typical window",
+    WINDOW_MEAN: "over the whole window",
 }
 VIEW_TITLES = {
     "attention_last_layer": "attention, last layer",
@@ -87,9 +88,40 @@ def cause_sentence(cause: Cause, labels: Sequence[str], attribution: Attribution
         pushes = f"pushes **{'towards' if cause.value > 0 else 'against'} {target}**"
     else:
         pushes = f"matters for **{target}**"
-    return (
-        f"**{_who(cause)}**, {when}: {_stood(cause, attribution.baseline)}{pushes}; {_without(cause, target)}"
-    )
+    stood = _stood(cause, attribution.reference)
+    return f"**{_who(cause)}**, {when}: {stood}{pushes}; {_without(cause, target)}"
+
+
+def reference_sentence(attribution: Attribution, instrument: str, asked: str | None = None) -> str:
+    """What is compared with, what the model says of it, and whether that can explain anything.
+
+    Parameters
+    ----------
+    instrument
+        Whose windows the reference is of.
+    asked
+        The reference asked for, if it may be another one.
+    """
+    count = attribution.reference_windows
+    name = {
+        ORDINARY: f"{count} ordinary window{'s' if count != 1 else ''} of {instrument}",
+        TYPICAL: f"a typical window of {instrument}",
+        WINDOW_MEAN: "the window's own mean",
+    }.get(attribution.reference, attribution.reference)
+    there, here = decimal(attribution.reference_probability), decimal(attribution.probability)
+    said = f"Reference: {name}, P({attribution.target}) {there}, window {here}: "
+    if asked is not None and asked != attribution.reference:
+        said = f"No whole window of {instrument} came before this one. " + said
+    if attribution.says_the_same:
+        said += "**they say the same, so there is next to nothing to explain.**"
+    else:
+        said += "this map explains the difference."
+    if attribution.out_of_distribution and attribution.reference_distance is not None:
+        said += (
+            f" **The reference lies {attribution.reference_distance:.1f} times as far out as the model knows "
+            "its way: what it says of it, and so this map, may mean little.**"
+        )
+    return said
 
 
 def _who(cause: Cause) -> str:
@@ -102,13 +134,13 @@ def _who(cause: Cause) -> str:
     return f"All {len(cause.features)} features of {group_title(group)}"
 
 
-def _stood(cause: Cause, baseline: str) -> str:
+def _stood(cause: Cause, reference: str) -> str:
     if len(cause.features) != 1 or not np.isfinite(cause.market):
         return ""
     words = feature_words(cause.features[0])
     mean = "" if cause.first == cause.last else " on average"
     usual = words.write(cause.usual) + ("%" if words.scale.said.startswith("%") else "")
-    return f"{words.state(cause.market)}{mean} ({usual} {_USUAL[baseline]}); "
+    return f"{words.state(cause.market)}{mean} ({usual} {_USUAL[reference]}); "
 
 
 def _without(cause: Cause, target: str) -> str:
@@ -136,10 +168,10 @@ def completeness_sentence(attribution: Attribution) -> tuple[str, str]:
         return "no sum promised", (
             "This method promises no sum: its cells need not add up to the change in log-odds."
         )
-    change = attribution.output - attribution.baseline_output
+    change = attribution.output - attribution.reference_output
     error = attribution.completeness_error
     return f"off by {_small_percent(error)}", (
-        f"From {BASELINE_TITLES[attribution.baseline]} to this window the log-odds of {attribution.target} "
+        f"From {REFERENCE_TITLES[attribution.reference]} to this window the log-odds of {attribution.target} "
         f"change by {signed(change)}; the cells add up to that within {_small_percent(error)} (completeness "
         f"error)."
     )
@@ -147,17 +179,15 @@ def completeness_sentence(attribution: Attribution) -> tuple[str, str]:
 
 def faithfulness_sentence(found: Faithfulness, target: str) -> tuple[str, str]:
     """Verdict and sentence: does it matter to the model what the map says matters."""
-    deleted, random = found.deletion.probability_area, found.random_deletion.probability_area
-    inserted, by_chance = found.insertion.probability_area, found.random_insertion.probability_area
-    if found.better_than_random:
-        verdict = "yes"
-    else:
-        verdict = "no" if found.deletion_gain <= 0 and found.insertion_gain <= 0 else "not in both"
+    deleted, random = found.deletion.probability_area, found.random_deletions.mean.probability_area
+    inserted, by_chance = found.insertion.probability_area, found.random_insertions.mean.probability_area
+    beaten = [rank >= found.needed_rank for rank in (found.deletion_rank, found.insertion_rank)]
+    verdict = "yes" if all(beaten) else "not in both" if any(beaten) else "no"
     sentence = (
-        f"Taking cells away in this order, P({target}) averages {percent(deleted)}, in random order "
-        f"{percent(random)}; giving them back {percent(inserted)} against {percent(by_chance)}. "
-        f"Deletion beats random by {signed(found.deletion_gain)}, insertion by "
-        f"{signed(found.insertion_gain)} (areas, log-odds)."
+        f"Taking cells away, better than {found.deletion_rank} of {found.random_orders} random orders; "
+        f"giving them back, than {found.insertion_rank} ({found.needed_rank} of each are needed). "
+        f"P({target}) averages {percent(deleted)} while cells are taken away, at random {percent(random)}; "
+        f"{percent(inserted)} while they are given back, at random {percent(by_chance)}."
     )
     if found.attention_deletion is not None:
         by_attention = found.attention_deletion.probability_area
@@ -167,29 +197,29 @@ def faithfulness_sentence(found: Faithfulness, target: str) -> tuple[str, str]:
     return verdict, sentence
 
 
-def planted_sentence(planted: Mapping[str, Any] | None, method: str, baseline: str) -> tuple[str, str]:
+def planted_sentence(planted: Mapping[str, Any] | None, method: str, reference: str) -> tuple[str, str]:
     """Verdict and sentence: how well the method finds causes that are known."""
-    score = None if planted is None else planted_score(planted, method, baseline)
+    score = None if planted is None else planted_score(planted, method, reference)
     if planted is None:
         return "not measured", NOT_MEASURED
     if score is None:
         return "not measured", (
             f"The planted markets were not explained with {METHODS[method].title} against "
-            f"{BASELINE_TITLES[baseline]}; every one that was stands below."
+            f"{REFERENCE_TITLES[reference]}; every one that was stands below."
         )
     mean, error, prior, count = score
     return f"{decimal(mean)}", (
         f"On {count} planted market{'s' if count != 1 else ''}, where the causes are known, this method and "
-        f"baseline find them at AUPRC {decimal(mean)} ± {decimal(error)}; guessing scores {decimal(prior)}, "
+        f"reference find them at AUPRC {decimal(mean)} ± {decimal(error)}; guessing scores {decimal(prior)}, "
         f"perfect is 1. {planted['windows']} windows each, a model of this architecture."
     )
 
 
 def planted_score(
-    planted: Mapping[str, Any], method: str, baseline: str
+    planted: Mapping[str, Any], method: str, reference: str
 ) -> tuple[float, float, float, int] | None:
     """Mean AUPRC over the generators, its standard error, the prior and the number of generators."""
-    scores = [result["scores"].get(method, {}).get(baseline) for result in planted["generators"].values()]
+    scores = [result["scores"].get(method, {}).get(reference) for result in planted["generators"].values()]
     if not scores or any(score is None for score in scores):
         return None
     error = float(np.sqrt(sum(score["auprc_error"] ** 2 for score in scores))) / len(scores)

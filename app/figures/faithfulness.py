@@ -6,10 +6,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.figures.theme import BLUE, CANDLES, GREY, INDIGO, apply_layout
-from core.explain.faithfulness import Curve, Faithfulness
+from core.explain.faithfulness import Curve, Faithfulness, Spread
 
 ORDERS = {
-    "random": ("random order", GREY, 1.5, "dot"),
+    "random": ("random orders, mean", GREY, 1.5, "dot"),
     "attention": ("by attention", INDIGO, 1.5, "dash"),
     "attribution": ("by this explanation", BLUE, 3.5, "solid"),
 }
@@ -24,7 +24,8 @@ def faithfulness_figure(
     Parameters
     ----------
     faithfulness
-        Curves of the explanation, of random orders and, where measured, of attention.
+        Curves of the explanation, of random orders (mean, and a band from the lowest to the highest) and,
+        where measured, of attention.
     target
         Class whose probability is drawn.
 
@@ -42,14 +43,14 @@ def faithfulness_figure(
     )  # fmt: skip
     for column, ending in enumerate(("deletion", "insertion"), start=1):
         for order, (name, color, width, dash) in ORDERS.items():
-            curve: Curve | None = getattr(
-                faithfulness, ending if order == "attribution" else f"{order}_{ending}"
-            )
+            curve = _curve(faithfulness, order, ending)
             if curve is None:
                 continue
             if dark:
                 # Lines need more light on a dark page.
                 color = {BLUE: CANDLES["lookback", True].up, INDIGO: "#9A8FF0"}.get(color, color)
+            if order == "random":
+                _draw_band(figure, getattr(faithfulness, f"random_{ending}s"), color, column)
             figure.add_scatter(
                 x=curve.shares, y=curve.probabilities, mode="lines", name=name, legendgroup=order,
                 showlegend=column == 1, line={"color": color, "width": width, "dash": dash},
@@ -63,7 +64,23 @@ def faithfulness_figure(
     figure.update_annotations(font_size=12)
     unit = f"{faithfulness.unit}s"
     figure.update_xaxes(tickformat=".0%", range=[0, 1], title_standoff=4)
-    figure.update_xaxes(title_text=f"{unit} replaced by the baseline", row=1, col=1)
-    figure.update_xaxes(title_text=f"{unit} shown as they were, the rest baseline", row=1, col=2)
+    figure.update_xaxes(title_text=f"{unit} as in the reference", row=1, col=1)
+    figure.update_xaxes(title_text=f"{unit} shown as they were, the rest as in the reference", row=1, col=2)
     figure.update_yaxes(title_text=f"P({target})", tickformat=".0%", row=1, col=1)
     return figure
+
+
+def _curve(faithfulness: Faithfulness, order: str, ending: str) -> Curve | None:
+    if order == "random":
+        return getattr(faithfulness, f"random_{ending}s").mean
+    return getattr(faithfulness, ending if order == "attribution" else f"{order}_{ending}")
+
+
+def _draw_band(figure: go.Figure, spread: Spread, color: str, column: int) -> None:
+    low, high = spread.band
+    count = len(spread.margins)
+    figure.add_scatter(
+        x=[*spread.shares, *spread.shares[::-1]], y=[*high, *low[::-1]], mode="lines", fill="toself",
+        line={"width": 0}, fillcolor=color, opacity=0.25, name=f"all {count} random orders",
+        legendgroup="band", showlegend=column == 1, hoverinfo="skip", row=1, col=column,
+    )  # fmt: skip

@@ -78,7 +78,7 @@ def _write(options: argparse.Namespace) -> int:
     moment = Moment.at(predictor, options.instrument, options.timeframe, at)
     question = pose_question(
         moment, read_evidence(store.home, predictor.bundle, "planted"), task=options.task,
-        target=options.target, method=options.method, baseline=options.baseline,
+        target=options.target, method=options.method, reference=options.reference,
         settings=Settings(grouping=options.grouping, seed=options.seed),
     )  # fmt: skip
     records, troubles = _read_records(folder, predictor)
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--task", default="direction")
     parser.add_argument("--class", dest="target", metavar="CLASS", help="in any case; default the one called")
     parser.add_argument("--method")
-    parser.add_argument("--baseline")
+    parser.add_argument("--reference")
     parser.add_argument("--grouping", choices=("feature", "source"), default="feature")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", metavar="NAME")

@@ -98,7 +98,7 @@ def make_report(
     moment = Moment.at(predictor, chosen.instrument, chosen.timeframe, at)
     question = pose_question(
         moment, read_evidence(predictor.store.home, predictor.bundle, "planted"), task=chosen.task,
-        target=chosen.target, method=chosen.method, baseline=chosen.baseline,
+        target=chosen.target, method=chosen.method, reference=chosen.reference,
     )  # fmt: skip
     material = gather_material(
         moment, question, records=records, troubles=troubles, address=address, progress=progress,

@@ -146,7 +146,7 @@ def permalink(moment: Moment, question: Question, address: str | None) -> str:
         task=question.task,
         target=question.target,
         method=question.method,
-        baseline=question.baseline,
+        reference=question.reference,
         model=moment.bundle.name,
     )
     return f"{(address or '').rstrip('/')}/attribution?{urlencode(chosen.to_params())}"

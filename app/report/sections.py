@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from app.attribution.words import (
-    BASELINE_TITLES,
+    REFERENCE_TITLES,
     cause_sentence,
     completeness_sentence,
     faithfulness_sentence,
     legend_sentence,
     planted_sentence,
+    reference_sentence,
     removal_sentence,
 )
 from app.figures.attention import attention_bands_figure
@@ -37,7 +38,7 @@ from core import __version__
 from core.explain.causes import strongest_cells
 from core.explain.evidence.store import model_fingerprint
 from core.explain.methods.registry import METHODS
-from core.explain.references import BASELINES
+from core.explain.references import REFERENCES
 from core.explain.similar.glimpse import AFTER, BEFORE
 
 
@@ -95,7 +96,7 @@ def draw_causes(material: Material) -> str:
 
 
 def draw_attribution(material: Material) -> str:
-    """Time x feature map with both sums, and what method and baseline are."""
+    """Time x feature map with both sums, and what method and reference are."""
     explanation = material.explanation
     attribution = explanation.attribution
     method = METHODS[attribution.method]
@@ -111,9 +112,12 @@ def draw_attribution(material: Material) -> str:
         "attribution",
         legend=legend_sentence(attribution.method, attribution.target, dark=False),
         figure=chart(figure, "attribution", f"Attribution to bars and features for {attribution.target}"),
+        said=reference_sentence(
+            attribution, explanation.moment.window.instrument, explanation.question.reference
+        ),
         method=f"**{method.title}.** {method.explanation} *{method.paper}.*",
-        baseline=f"**Compared with {BASELINE_TITLES[attribution.baseline]}.** "
-        f"{BASELINES[attribution.baseline]}",
+        reference=f"**Compared with {REFERENCE_TITLES[attribution.reference]}.** "
+        f"{REFERENCES[attribution.reference]}",
     )
 
 
@@ -125,7 +129,7 @@ def draw_trust(material: Material) -> str:
         ("Does it beat a random order?", faithfulness_sentence(check.faithfulness, attribution.target)),
         (
             "Does the method find planted causes?",
-            planted_sentence(material.planted, attribution.method, attribution.baseline),
+            planted_sentence(material.planted, attribution.method, attribution.reference),
         ),
     )
     title = "Does it matter to the model what the map says matters?"
@@ -202,7 +206,7 @@ def draw_origin(material: Material) -> str:
         ("Training data", bundle.data_fingerprint),
         ("Model input (SHA-256)", prediction.data_fingerprint),
         ("Task, class", f"{attribution.task}, {attribution.target}"),
-        ("Method, baseline", f"{attribution.method}, {attribution.baseline}"),
+        ("Method, reference", f"{attribution.method}, {attribution.reference}"),
         ("Steps, seconds", f"{attribution.steps}, {attribution.seconds:.2f} (when it was computed)"),
         ("Settings", ", ".join(f"{name} {value}" for name, value in settings.items() if name != "seed")),
         ("Seed", str(settings["seed"])),
@@ -220,7 +224,7 @@ def _command(material: Material) -> str:
     return (
         f"python -m core explain --instrument {window.instrument} --timeframe {window.timeframe} "
         f"--at {material.explanation.moment.ts:%Y-%m-%dT%H:%M} --task {question.task} "
-        f"--class {question.target} --method {question.method} --baseline {question.baseline} "
+        f"--class {question.target} --method {question.method} --reference {question.reference} "
         f"--model {material.explanation.moment.bundle.name} --html report.html"
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
+from core.explain.references import RENAMED
 
 FIELDS = (
     "instrument",
@@ -19,7 +20,7 @@ FIELDS = (
     "task",
     "target",
     "method",
-    "baseline",
+    "reference",
     "layer",
     "head",
     "looks",
@@ -47,7 +48,7 @@ class Selection:
         Open of the bar whose attended bars are shown, ISO, UTC; None is the chosen bar.
     target
         Class that is explained; None is the one called.
-    method, baseline
+    method, reference
         How it is explained; None is what the planted market recommends.
     against
         Open of a second bar to compare with, ISO, UTC.
@@ -63,7 +64,7 @@ class Selection:
     task: str = "direction"
     target: str | None = None
     method: str | None = None
-    baseline: str | None = None
+    reference: str | None = None
     layer: int | None = None
     head: int | None = None
     looks: str | None = None
@@ -98,9 +99,13 @@ def parse_params(params: Mapping[str, str], default: Selection) -> Selection:
         If a time or number cannot be read.
     """
     found = {name: params[name].strip() for name in FIELDS if params.get(name, "").strip()}
+    # Links made before references were called so, or when others were offered, still open.
+    asked = found.get("reference") or params.get("baseline", "").strip()
+    if asked:
+        found["reference"] = RENAMED.get(asked, asked)
     if not found:
         return default
-    words = ("instrument", "timeframe", "task", "target", "method", "baseline", "model", "rival")
+    words = ("instrument", "timeframe", "task", "target", "method", "reference", "model", "rival")
     changes: dict[str, object] = {name: found[name] for name in words if name in found}
     if "instrument" in found or "timeframe" in found:
         default = replace(default, bar=None, looks=None, against=None)

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app.attribution.cached import evidence, moment
+from app.attribution.words import REFERENCE_TITLES
 from app.figures.what_if import edit_causes, edited_candles, feature_courses, probability_shifts
 from app.shell import cached, controls
 from app.shell.cached import ModelKey
@@ -96,11 +97,11 @@ def draw_explanation(model: ModelKey, at: controls.Moment, task: str, edited: Mo
         edit_causes(found.by_feature()[:TOP_FEATURES], question.target, dark=controls.is_dark()),
         key="edit_causes", config=controls.figure_config("what_if_why"), alt="Features before and after",
     )  # fmt: skip
-    baseline = question.baseline.replace("_", " ")
+    reference = REFERENCE_TITLES[found.before.reference]
     st.caption(
         f"{prediction_words.title_of(task)}, {question.target}. Blue pushes towards it, orange against. "
-        f"Left and middle: {METHODS[question.method].title} of each window against its own "
-        f"baseline ({baseline}). Right: Integrated Gradients on the straight way from the window as it was "
+        f"Left and middle: {METHODS[question.method].title} of each window against "
+        f"{reference}. Right: Integrated Gradients on the straight way from the window as it was "
         f"to the edited one, {found.edit.steps} steps; features nobody edited have 0 there."
     )
 
@@ -109,5 +110,5 @@ def _question(model: ModelKey, at: controls.Moment, task: str) -> Question:
     chosen = controls.selection()
     return pose_question(
         moment(model, at.key, at.bar), evidence(model, "planted"), task=task, target=chosen.target,
-        method=chosen.method, baseline=chosen.baseline,
+        method=chosen.method, reference=chosen.reference,
     )  # fmt: skip

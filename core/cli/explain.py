@@ -31,7 +31,13 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("--task", default="direction")
     added.add_argument("--class", dest="target", metavar="CLASS", help="in any case; default the one called")
     added.add_argument("--method", help="default: what finds planted causes best, see `evidence`")
-    added.add_argument("--baseline", help="window_mean, training_median or multi_reference")
+    added.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="what is compared with: ordinary_windows, typical_window or window_mean; default: the real "
+        "windows from which planted causes are found best",
+    )
+    added.add_argument("--baseline", dest="reference", help=argparse.SUPPRESS)
     added.add_argument(
         "--grouping", choices=("feature", "source"), default="feature", help="what feature ablation hides"
     )
@@ -87,22 +93,22 @@ def explain_bar(options: argparse.Namespace) -> dict[str, Any]:
     planted = read_evidence(predictor.store.home, predictor.bundle, "planted")
     question = pose_question(
         moment, planted, task=options.task, target=options.target, method=options.method,
-        baseline=options.baseline, settings=Settings(grouping=options.grouping, seed=options.seed),
+        reference=options.reference, settings=Settings(grouping=options.grouping, seed=options.seed),
     )  # fmt: skip
     cache = open_cache(predictor.store.home)
     found = explain_moment(moment, question, cache, progress=show_progress("explaining"))
     check = check_explanation(moment, question, found, cache, progress=show_progress("checking"))
     result = Explanation(moment, question, found, check).to_dict()
     result |= {
-        "planted_auprc": planted_scores(planted).get((question.method, question.baseline)),
+        "planted_auprc": planted_scores(planted).get((question.method, question.reference)),
         "prediction": moment.prediction.to_dict()["tasks"],
     }
     if options.html is not None:
-        result["report"] = _write_report(options, question.target, question.method, question.baseline)
+        result["report"] = _write_report(options, question.target, question.method, question.reference)
     return result
 
 
-def _write_report(options: argparse.Namespace, target: str, method: str, baseline: str) -> dict[str, Any]:
+def _write_report(options: argparse.Namespace, target: str, method: str, reference: str) -> dict[str, Any]:
     # Charts belong to the workbench, which core does not import; it finds the explanation in the disk cache.
     chosen = {
         "--instrument": options.instrument,
@@ -111,7 +117,7 @@ def _write_report(options: argparse.Namespace, target: str, method: str, baselin
         "--task": options.task,
         "--class": target,
         "--method": method,
-        "--baseline": baseline,
+        "--reference": reference,
         "--grouping": options.grouping,
         "--seed": str(options.seed),
         "--model": options.model,

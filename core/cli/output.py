@@ -131,7 +131,8 @@ def show_explanation(result: dict[str, Any]) -> str:
         f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
         f"model {result['model_name']} {result['model_version']}, {task}: {shares}",
         "",
-        f"Why {target}? By {result['method']} against {result['baseline']}, in log-odds:",
+        f"Why {target}? By {result['method']}, in log-odds:",
+        _reference_line(result),
         *(_cause_line(number, cause, result) for number, cause in enumerate(result["causes"], 1)),
         "",
         result["removal"]["sentence"],
@@ -139,18 +140,41 @@ def show_explanation(result: dict[str, Any]) -> str:
         f"{result['random_deletion_area']:.3f} (smaller is better).",
         f"Putting them back by it: area {result['insertion_area']:.3f}, at random "
         f"{result['random_insertion_area']:.3f} (larger is better).",
-        f"Better than random both ways: {'yes' if result['better_than_random'] else 'NO, do not trust it'}.",
+        f"Better than {result['deletion_rank']} of {result['random_orders']} random orders at removing, "
+        f"{result['insertion_rank']} at putting back: "
+        f"{'more than chance' if result['better_than_random'] else 'NOT more than chance, do not trust it'}.",
         _completeness_line(result),
     ]
     score = result["planted_auprc"]
     lines.append(
-        "Planted market: not measured for this method and baseline; python -m core evidence"
+        "Planted market: not measured for this method and reference; python -m core evidence"
         if score is None
         else f"Planted market: finds known causes with AUPRC {score:.2f} (1 is perfect)."
     )
     if "report" in result:
         lines += ["", f"Report: {result['report']['file']}, {result['report']['bytes'] / 1e6:.1f} MB"]
     return "\n".join(lines)
+
+
+def _reference_line(result: dict[str, Any]) -> str:
+    reference = result["reference"]
+    count, name = reference["windows"], reference["name"].replace("_", " ")
+    name = f"{count} {name}" if count > 1 else name
+    line = (
+        f"Reference: {name} of {result['instrument']}, P({result['class']}) {reference['probability']:.2f}, "
+        f"window {result['probability']:.2f}"
+    )
+    line += (
+        ": they say the same, so there is next to nothing to explain."
+        if reference["says_the_same"]
+        else ": explained is the difference."
+    )
+    if reference["out_of_distribution"]:
+        line += (
+            f" The reference lies {reference['distance']:.1f} times as far out as the model knows its way; "
+            "what is said against it may mean little."
+        )
+    return line
 
 
 def _cause_line(number: int, cause: dict[str, Any], result: dict[str, Any]) -> str:
@@ -161,7 +185,7 @@ def _cause_line(number: int, cause: dict[str, Any], result: dict[str, Any]) -> s
     what = ", ".join(cause["features"]) or "all features"
     level = ""
     if cause["market"] is not None:
-        level = f", {cause['market']:.4g} on average (the baseline has {cause['usual']:.4g})"
+        level = f", {cause['market']:.4g} on average (the reference has {cause['usual']:.4g})"
     return (
         f"  {number}. {what}, {first} to {last}{level}: {cause['value']:+.3f}; without it "
         f"P({result['class']}) {cause['before']:.2f} -> {cause['after']:.2f}"
@@ -172,7 +196,7 @@ def _completeness_line(result: dict[str, Any]) -> str:
     error = result["completeness_error"]
     if error is None:
         return "Completeness: this method does not promise that its values add up."
-    whole = result["output"] - result["baseline_output"]
+    whole = result["output"] - result["reference_output"]
     return (
         f"Completeness: the values add up to {whole:+.3f} with an error of "
         f"{100 * error:.2g}% ({result['steps']} steps, {result['seconds']:.1f} s)."

@@ -10,10 +10,10 @@ import numpy as np
 
 from core.data.features.table import feature_groups
 from core.errors import InputError
-from core.explain.margin import Margin, MeteredMargin, check_window, evaluate
+from core.explain.margin import Margin, MeteredMargin, check_window, evaluate, probability
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
-from core.explain.references import Baseline
+from core.explain.references import SAME, Reference
 from core.progress import Cancelled, Progress
 
 SMALLEST_DIFFERENCE = 0.01
@@ -28,12 +28,18 @@ class Attribution:
     ----------
     values
         Shape (T, N) float32, in log-odds; positive speaks for the class, negative against.
-    method, task, target, baseline
+    method, task, target, reference
         Names.
-    output, baseline_output
-        Margin of the window, and of the baseline (mean over its references).
+    output, reference_output
+        Margin of the window, and of the reference (mean over its windows).
+    reference_probability
+        What the model says of the class in the reference, mean over its windows, before calibration.
+    reference_distance
+        As `core.explain.references.Reference.distance`.
+    reference_windows
+        K, the windows averaged over.
     completeness_error
-        abs(sum of values - (output - baseline_output)) over the larger of abs(output - baseline_output) and
+        abs(sum of values - (output - reference_output)) over the larger of abs(output - reference_output) and
         `SMALLEST_DIFFERENCE`; None where the method promises no such sum.
     steps
         Steps along the path, samples, or windows scored, as the method counts.
@@ -49,15 +55,33 @@ class Attribution:
     method: str
     task: str
     target: str
-    baseline: str
+    reference: str
     output: float
-    baseline_output: float
+    reference_output: float
+    reference_probability: float
+    reference_distance: float | None
+    reference_windows: int
     completeness_error: float | None
     steps: int
     seconds: float
     feature_names: tuple[str, ...]
     groups: tuple[str, ...]
     resolution: str
+
+    @property
+    def probability(self) -> float:
+        """What the model says of the class in this window, before calibration."""
+        return float(probability(self.output))
+
+    @property
+    def out_of_distribution(self) -> bool:
+        """Whether the reference is unlike anything the model was trained on; False where nobody judged it."""
+        return self.reference_distance is not None and self.reference_distance > 1
+
+    @property
+    def says_the_same(self) -> bool:
+        """Whether the reference already says what the window says, so that there is nothing to explain."""
+        return abs(self.probability - self.reference_probability) <= SAME
 
     @property
     def by_bar(self) -> np.ndarray:
@@ -86,7 +110,7 @@ class Attribution:
 def attribute(
     margin: Margin,
     window: np.ndarray,
-    baseline: Baseline,
+    reference: Reference,
     feature_names: Sequence[str],
     method: str = "ig",
     settings: Settings | None = None,
@@ -103,8 +127,8 @@ def attribute(
         What is explained.
     window
         Shape (T, N), the model's own input.
-    baseline
-        From `core.explain.references`.
+    reference
+        Compared with; a method that is dear per window takes its first few (`Method.most_windows`).
     feature_names
         N names.
     method
@@ -125,32 +149,38 @@ def attribute(
         raise InputError(f"a method out of {', '.join(METHODS)}", repr(method), "choose one of them")
     window = check_window(window)
     names = tuple(feature_names)
-    if len(names) != window.shape[1] or baseline.references.shape[1:] != window.shape:
+    if len(names) != window.shape[1] or reference.windows.shape[1:] != window.shape:
         raise InputError(
             f"{window.shape[1]} feature names and references of shape {window.shape}",
-            f"{len(names)} names and {baseline.references.shape[1:]}",
-            "take window, baseline and names from the same model",
+            f"{len(names)} names and {reference.windows.shape[1:]}",
+            "take window, reference and names from the same model",
         )
     by_name = feature_groups(names) if groups is None else groups
     sources = tuple(by_name[name] for name in names)
     chosen = METHODS[method]
     start = time.perf_counter()
+    if chosen.most_windows is not None:
+        reference = reference.first(chosen.most_windows)
     metered = MeteredMargin(margin, progress, cancelled)
-    values, steps = chosen.function(metered, window, baseline.references, sources, settings or Settings())
+    values, steps = chosen.function(metered, window, reference.windows, sources, settings or Settings())
     metered.meter.finish()
     output = float(evaluate(margin, window[None])[0])
-    baseline_output = float(evaluate(margin, baseline.references).mean())
+    reference_outputs = evaluate(margin, reference.windows)
+    reference_output = float(reference_outputs.mean())
     error = None
     if chosen.complete:
-        error = completeness_error(values, output, baseline_output)
+        error = completeness_error(values, output, reference_output)
     return Attribution(
         values=values.astype(np.float32),
         method=method,
         task=margin.task,
         target=margin.target,
-        baseline=baseline.name,
+        reference=reference.name,
         output=output,
-        baseline_output=baseline_output,
+        reference_output=reference_output,
+        reference_probability=float(probability(reference_outputs).mean()),
+        reference_distance=reference.distance,
+        reference_windows=len(reference.windows),
         completeness_error=error,
         steps=steps,
         seconds=time.perf_counter() - start,
@@ -160,7 +190,7 @@ def attribute(
     )
 
 
-def completeness_error(values: np.ndarray, output: float, baseline_output: float) -> float:
-    """How far `values` miss adding up to ``output - baseline_output``, as a share of that difference."""
-    difference = output - baseline_output
+def completeness_error(values: np.ndarray, output: float, reference_output: float) -> float:
+    """How far `values` miss adding up to ``output - reference_output``, as a share of that difference."""
+    difference = output - reference_output
     return float(abs(values.sum(dtype=float) - difference) / max(abs(difference), SMALLEST_DIFFERENCE))

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.disk import digest_json, write_arrays
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 512 * 2**20
 """Bytes kept on disk: about six thousand attributions of 300 bars and 40 features."""
 

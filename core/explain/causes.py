@@ -11,8 +11,9 @@ import numpy as np
 
 from core.errors import InputError
 from core.explain.attribution import Attribution
+from core.explain.faithfulness import PAIRED
 from core.explain.margin import Margin, check_window, evaluate, probability
-from core.explain.references import Baseline
+from core.explain.references import Reference
 
 BLOCK = 10
 """Bars of one feature taken together as one cause: a course of prices speaks over days, not over one bar."""
@@ -33,11 +34,12 @@ class Cause:
     value
         Sum of the attribution over these cells, log-odds.
     scaled, usual_scaled
-        Mean of the cells, and of the baseline there, on the 0..100 scale; NaN unless it is one feature.
+        Mean of the cells, and of the reference there, on the 0..100 scale; NaN unless it is one feature.
     market, usual
         The same in the feature's own unit.
     before, after
-        Probability of the class as it is, and with these cells at the baseline.
+        Probability of the class as it is, and with these cells as in the reference, mean over its most
+        ordinary windows.
     """
 
     features: tuple[str, ...]
@@ -56,7 +58,7 @@ def find_causes(
     attribution: Attribution,
     margin: Margin,
     window: np.ndarray,
-    baseline: Baseline,
+    reference: Reference,
     market: np.ndarray,
     usual: np.ndarray,
     *,
@@ -70,7 +72,7 @@ def find_causes(
     window
         (T, N), the one explained.
     market, usual
-        The window and the mean baseline in the features' own units, (T, N).
+        The window and the mean reference in the features' own units, (T, N).
     block
         Bars of one cause, counted back from the last bar; a method that cannot tell bars apart gives the
         whole window instead.
@@ -90,20 +92,21 @@ def find_causes(
     for mask, cells in zip(masks, groups, strict=True):
         mask[cells.first : cells.last + 1, cells.columns] = True
     after = np.mean(
-        [probability(evaluate(margin, np.where(masks, r, window))) for r in baseline.references], axis=0
+        [probability(evaluate(margin, np.where(masks, r, window))) for r in reference.windows[:PAIRED]],
+        axis=0,
     )
     before = float(probability(evaluate(margin, window[None]))[0])
-    reference = baseline.references.mean(0)
+    level = reference.windows.mean(0)
     causes = []
-    for cells, mask, without in zip(groups, masks, after, strict=True):
+    for cells, mask, left in zip(groups, masks, after, strict=True):
         one = len(cells.features) == 1
         scaled, usual_scaled, here, there = (
-            float(v[mask].mean()) if one else float("nan") for v in (window, reference, market, usual)
+            float(v[mask].mean()) if one else float("nan") for v in (window, level, market, usual)
         )
         causes.append(
             Cause(
                 cells.features, cells.first, cells.last, cells.value,
-                scaled, usual_scaled, here, there, before, float(without),
+                scaled, usual_scaled, here, there, before, float(left),
             )
         )  # fmt: skip
     return tuple(causes)

@@ -21,7 +21,7 @@ from core.explain.cache import ExplanationCache
 from core.explain.explanation import Question, explain_moment
 from core.explain.margin import check_window
 from core.explain.moment import Moment
-from core.explain.references import Baseline
+from core.explain.references import Reference
 from core.prediction import ModelWindow
 from core.predictor import Predictor
 from core.progress import Cancelled, Progress
@@ -213,7 +213,7 @@ def edit_features(
 
 
 ORIGINAL = "original"
-"""Name of the baseline that is the window before the edit."""
+"""Name of the reference that is the window before the edit."""
 
 
 @dataclass(frozen=True)
@@ -223,10 +223,10 @@ class EditExplanation:
     Attributes
     ----------
     before, after
-        Attributions of the original and the edited window, each against its own baseline.
+        Attributions of the original and the edited window, each against its own reference.
     edit
-        Integrated Gradients of the edited window with the original one as baseline: how much each edited cell
-        moved the log-odds. Cells nobody edited have 0, and the values add up to the whole change.
+        Integrated Gradients of the edited window with the original one as reference: how much each edited
+        cell moved the log-odds. Cells nobody edited have 0, and the values add up to the whole change.
     """
 
     before: Attribution
@@ -236,7 +236,7 @@ class EditExplanation:
     @property
     def moved(self) -> float:
         """Change of the class's log-odds."""
-        return self.edit.output - self.edit.baseline_output
+        return self.edit.output - self.edit.reference_output
 
     def by_feature(self) -> list[tuple[str, float, float, float]]:
         """(feature, sum before, sum after, moved by the edit): what moved most first, then what differs."""
@@ -266,7 +266,7 @@ def explain_edit(
     Raises
     ------
     InputError
-        If task, class, method or baseline is unknown.
+        If task, class, method or reference is unknown.
     Stopped
         If `cancelled` said so.
     """
@@ -277,7 +277,7 @@ def explain_edit(
     edit = attribute(
         margin,
         edited.features,
-        Baseline(ORIGINAL, np.ascontiguousarray(original.features[None])),
+        Reference(ORIGINAL, np.ascontiguousarray(original.features[None])),
         original.feature_names,
         "ig",
         question.settings,

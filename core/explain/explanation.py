@@ -12,25 +12,24 @@ from core.errors import InputError
 from core.explain.attribution import Attribution, attribute
 from core.explain.cache import ExplanationCache
 from core.explain.causes import Cause, find_causes
-from core.explain.faithfulness import Curve, Faithfulness, Removal, measure_faithfulness, remove_top
+from core.explain.faithfulness import Curve, Faithfulness, Removal, Spread, measure_faithfulness, remove_top
 from core.explain.methods.registry import METHODS, recommend
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
-from core.explain.references import BASELINES
+from core.explain.references import ORDINARY, WINDOW_MEAN, Reference, check_name
 from core.progress import Cancelled, Progress
 from core.timeframe import known_at
 
-CHECK_STEPS = 12
-CHECK_ORDERS = 2
+CHECK_STEPS = 8
 REMOVED_BARS = 7
-_CURVES = (
-    "deletion",
-    "insertion",
-    "random_deletion",
-    "random_insertion",
-    "attention_deletion",
-    "attention_insertion",
-)
+_CURVES = {
+    "deletion": Curve,
+    "insertion": Curve,
+    "random_deletions": Spread,
+    "random_insertions": Spread,
+    "attention_deletion": Curve,
+    "attention_insertion": Curve,
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Question:
     ----------
     task, target
         Whose log-odds are explained.
-    method, baseline
-        Keys of `METHODS` and `BASELINES`.
+    method, reference
+        Keys of `METHODS` and `core.explain.references.REFERENCES`.
     settings
         How hard and how finely the method works.
     """
@@ -50,7 +49,7 @@ class Question:
     task: str
     target: str
     method: str = "ig"
-    baseline: str = "window_mean"
+    reference: str = ORDINARY
     settings: Settings = field(default_factory=Settings)
 
 
@@ -97,7 +96,14 @@ class Explanation:
             "task": found.task,
             "class": found.target,
             "method": found.method,
-            "baseline": found.baseline,
+            "reference": {
+                "name": found.reference,
+                "windows": found.reference_windows,
+                "probability": found.reference_probability,
+                "out_of_distribution": found.out_of_distribution,
+                "distance": found.reference_distance,
+                "says_the_same": found.says_the_same,
+            },
             "settings": asdict(self.question.settings),
             "feature_names": list(found.feature_names),
             "groups": list(found.groups),
@@ -105,14 +111,18 @@ class Explanation:
             "attribution": [[float(value) for value in row] for row in found.values],
             "unit": "log-odds of the class",
             "output": found.output,
-            "baseline_output": found.baseline_output,
+            "probability": found.probability,
+            "reference_output": found.reference_output,
             "completeness_error": found.completeness_error,
             "steps": found.steps,
             "seconds": found.seconds,
             "deletion_area": faithful.deletion.area,
             "insertion_area": faithful.insertion.area,
-            "random_deletion_area": faithful.random_deletion.area,
-            "random_insertion_area": faithful.random_insertion.area,
+            "random_deletion_area": faithful.random_deletions.mean.area,
+            "random_insertion_area": faithful.random_insertions.mean.area,
+            "deletion_rank": faithful.deletion_rank,
+            "insertion_rank": faithful.insertion_rank,
+            "random_orders": faithful.random_orders,
             "better_than_random": faithful.better_than_random,
             "removal": asdict(check.removal) | {"sentence": check.removal.sentence},
             "causes": [_finite(asdict(cause)) for cause in check.causes],
@@ -126,10 +136,10 @@ def pose_question(
     task: str,
     target: str | None = None,
     method: str | None = None,
-    baseline: str | None = None,
+    reference: str | None = None,
     settings: Settings | None = None,
 ) -> Question:
-    """A question that can be answered; what is None becomes the class called, the method and baseline that
+    """A question that can be answered; what is None becomes the class called, the method and reference that
     find planted causes best (`core.explain.methods.registry`), and the usual settings.
 
     Parameters
@@ -142,13 +152,12 @@ def pose_question(
     Raises
     ------
     InputError
-        If the model has no such task or class, or no such method or baseline is offered.
+        If the model has no such task or class, or no such method or reference is offered.
     """
-    found = recommend(planted, method, baseline)
-    for kind, name, offered in (("method", found.method, METHODS), ("baseline", found.baseline, BASELINES)):
-        if name not in offered:
-            raise InputError(f"a {kind} out of {', '.join(offered)}", repr(name), "choose one of them")
-    return Question(task, moment.target(task, target), found.method, found.baseline, settings or Settings())
+    found = recommend(planted, method, None if reference is None else check_name(reference))
+    if found.method not in METHODS:
+        raise InputError(f"a method out of {', '.join(METHODS)}", repr(found.method), "choose one of them")
+    return Question(task, moment.target(task, target), found.method, found.reference, settings or Settings())
 
 
 def explain_moment(
@@ -164,7 +173,7 @@ def explain_moment(
     Raises
     ------
     InputError
-        If task, class, method or baseline is unknown.
+        If task, class, method or reference is unknown.
     Stopped
         If `cancelled` said so; nothing is kept then.
     """
@@ -174,7 +183,7 @@ def explain_moment(
     found = attribute(
         moment.margin(question.task, question.target),
         moment.features,
-        moment.baseline(question.baseline),
+        find_reference(moment, question, cache),
         moment.feature_names,
         question.method,
         question.settings,
@@ -211,26 +220,32 @@ def check_explanation(
     if stored is not None:
         return stored
     margin, window = moment.margin(question.task, question.target), moment.features
-    baseline = moment.baseline(question.baseline)
+    reference = find_reference(moment, question, cache)
     faithfulness = measure_faithfulness(
         margin,
         window,
         found.values,
-        baseline,
+        reference,
         attention=moment.last_attention(),
         steps=CHECK_STEPS,
-        random_orders=CHECK_ORDERS,
         seed=question.settings.seed,
         progress=progress,
         cancelled=cancelled,
     )
-    removal = remove_top(margin, window, found.values, baseline, REMOVED_BARS, seed=question.settings.seed)
-    usual = moment.market_values(baseline.references.mean(0))
-    causes = find_causes(found, margin, window, baseline, moment.market_values(), usual)
+    removal = remove_top(margin, window, found.values, reference, REMOVED_BARS, seed=question.settings.seed)
+    usual = moment.market_values(reference.windows.mean(0))
+    causes = find_causes(found, margin, window, reference, moment.market_values(), usual)
     check = Check(faithfulness, removal, causes)
     if cache is not None:
         cache.write(_key("check", moment, question), *_store_check(check))
     return check
+
+
+def find_reference(moment: Moment, question: Question, cache: ExplanationCache | None = None) -> Reference:
+    """What the question compares with; earlier windows judged before are read from `cache`."""
+    return moment.reference(
+        question.reference, question.task, question.target, seed=question.settings.seed, cache=cache
+    )
 
 
 def recall_check(moment: Moment, question: Question, cache: ExplanationCache) -> Check | None:
@@ -250,13 +265,17 @@ def _key(kind: str, moment: Moment, question: Question) -> dict[str, Any]:
         # Edited or corrected bars are another input at the same moment.
         "data": moment.data_fingerprint,
         "question": asdict(question),
+        # So are other earlier bars to compare with.
+        "past": None
+        if question.reference == WINDOW_MEAN
+        else [str(moment.reach.end), moment.reach.fingerprint],
     }
 
 
 def _store_check(check: Check) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     arrays = {}
     for name in _CURVES:
-        curve: Curve | None = getattr(check.faithfulness, name)
+        curve: Curve | Spread | None = getattr(check.faithfulness, name)
         if curve is not None:
             arrays[f"{name}_shares"], arrays[f"{name}_margins"] = curve.shares, curve.margins
     fields = {
@@ -269,10 +288,10 @@ def _store_check(check: Check) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def _restore_check(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> Check:
     curves = {
-        name: Curve(arrays[f"{name}_shares"], arrays[f"{name}_margins"])
+        name: kind(arrays[f"{name}_shares"], arrays[f"{name}_margins"])
         if f"{name}_shares" in arrays
         else None
-        for name in _CURVES
+        for name, kind in _CURVES.items()
     }
     removal = fields["removal"]
     removed = tuple(tuple(cell) if isinstance(cell, list) else cell for cell in removal.pop("removed"))

@@ -5,18 +5,35 @@ Shapes: T bars, N features, S + 1 points on a curve.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from core.errors import InputError
-from core.explain.margin import Margin, MeteredMargin, check_window, evaluate, probability
-from core.explain.references import Baseline
+from core.explain.margin import (
+    EVALUATION_BATCH,
+    Margin,
+    MeteredMargin,
+    check_window,
+    evaluate,
+    probability,
+)
+from core.explain.references import Reference
 from core.progress import Cancelled, Progress
 
 Unit = Literal["cell", "bar"]
 STEPS = 20
+
+ORDERS = 20
+"""Random orders an explanation is compared with."""
+
+BEATEN = 0.95
+"""Share of them that has to be beaten to call it better than random."""
+
+PAIRED = 4
+"""Windows of a reference that removed cells are replaced by."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,7 @@ class Curve:
     shares
         Share of cells or bars replaced (deletion) or revealed (insertion), 0 to 1, (S + 1,).
     margins
-        Log-odds at each share, mean over the baseline's references, (S + 1,).
+        Log-odds at each share, mean over the reference's windows, (S + 1,).
     """
 
     shares: np.ndarray
@@ -51,6 +68,39 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Curves of R random orders.
+
+    Attributes
+    ----------
+    shares
+        As in `Curve`, (S + 1,).
+    margins
+        Log-odds, (R, S + 1), each as it would be if its order had been tried against the same windows of the
+        reference as the explanation's curve: that curve less how much the explanation differs from the
+        random order against one window both replaced by.
+    """
+
+    shares: np.ndarray
+    margins: np.ndarray
+
+    @property
+    def mean(self) -> Curve:
+        """Mean over the orders."""
+        return Curve(self.shares, self.margins.mean(0))
+
+    @property
+    def areas(self) -> np.ndarray:
+        """`Curve.area` of every order, (R,)."""
+        return np.trapezoid(self.margins, self.shares, axis=1)
+
+    @property
+    def band(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest probability of the class at each share, two of (S + 1,)."""
+        return probability(self.margins.min(0)), probability(self.margins.max(0))
+
+
+@dataclass(frozen=True)
 class Faithfulness:
     """Deletion and insertion by attribution, beside orders that know less.
 
@@ -58,8 +108,8 @@ class Faithfulness:
     ----------
     deletion, insertion
         Curves in the order of the attribution, most supportive of the class first.
-    random_deletion, random_insertion
-        Mean over random orders.
+    random_deletions, random_insertions
+        Of random orders.
     attention_deletion, attention_insertion
         In the order of attention; None when none was given.
     unit
@@ -68,38 +118,57 @@ class Faithfulness:
 
     deletion: Curve
     insertion: Curve
-    random_deletion: Curve
-    random_insertion: Curve
+    random_deletions: Spread
+    random_insertions: Spread
     attention_deletion: Curve | None
     attention_insertion: Curve | None
     unit: Unit
 
     @property
+    def random_orders(self) -> int:
+        return len(self.random_deletions.margins)
+
+    @property
     def deletion_gain(self) -> float:
-        """Area by which deletion falls faster than at random, in log-odds; positive is faithful."""
-        return self.random_deletion.area - self.deletion.area
+        """Area by which deletion falls faster than at random on average, in log-odds."""
+        return self.random_deletions.mean.area - self.deletion.area
 
     @property
     def insertion_gain(self) -> float:
-        """Area by which insertion rises faster than at random, in log-odds; positive is faithful."""
-        return self.insertion.area - self.random_insertion.area
+        """Area by which insertion rises faster than at random on average, in log-odds."""
+        return self.insertion.area - self.random_insertions.mean.area
+
+    @property
+    def deletion_rank(self) -> int:
+        """Random orders whose deletion falls slower."""
+        return int((self.random_deletions.areas > self.deletion.area).sum())
+
+    @property
+    def insertion_rank(self) -> int:
+        """Random orders whose insertion rises slower."""
+        return int((self.random_insertions.areas < self.insertion.area).sum())
+
+    @property
+    def needed_rank(self) -> int:
+        """Random orders that have to be beaten to call it better than random: 95% of them."""
+        return math.ceil(BEATEN * self.random_orders)
 
     @property
     def better_than_random(self) -> bool:
-        """Whether both gains are positive."""
-        return self.deletion_gain > 0 and self.insertion_gain > 0
+        """Whether both ranks reach `needed_rank`."""
+        return min(self.deletion_rank, self.insertion_rank) >= self.needed_rank
 
 
 def measure_faithfulness(
     margin: Margin,
     window: np.ndarray,
     values: np.ndarray,
-    baseline: Baseline,
+    reference: Reference,
     *,
     attention: np.ndarray | None = None,
     unit: Unit = "cell",
     steps: int = STEPS,
-    random_orders: int = 3,
+    random_orders: int = ORDERS,
     seed: int = 0,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
@@ -111,10 +180,14 @@ def measure_faithfulness(
     window, values
         Shape (T, N); larger values are taken as more supportive of the class. With ``unit="bar"`` they are
         summed over features.
+    reference
+        Its first `PAIRED` windows take the place of what is removed, averaged over; every random order is
+        tried against one of them and compared with the explanation against the same one.
     attention
         Attention per bar, (T,), to compare with; its cells follow bar by bar, newest of equals last.
     steps
-        S; about ``2 * S * (2 + random_orders)`` windows are scored per reference.
+        S; about ``S * random_orders + 4 * S * PAIRED`` windows are scored. A random order's insertion is read
+        from the same windows as its deletion: what the one leaves, the other has shown, last first.
 
     Raises
     ------
@@ -128,55 +201,90 @@ def measure_faithfulness(
         )
     if steps < 1 or random_orders < 1:
         raise InputError("steps and random_orders of at least 1", f"{steps}, {random_orders}", "raise them")
-    metered = MeteredMargin(margin, progress, cancelled)
-    metered.meter.plan(
-        2 * (steps + 1) * (1 + random_orders + (attention is not None)) * len(baseline.references)
-    )
-    generator = np.random.default_rng(seed)
-
-    def curves(scores: np.ndarray) -> tuple[Curve, Curve]:
-        order = np.argsort(-scores, axis=None, kind="stable")
-        return tuple(
-            _curve(metered, window, baseline, order, unit, steps, insertion=insertion)
-            for insertion in (False, True)
-        )  # pyright: ignore[reportReturnType]
-
-    scores = values if unit == "cell" else values.sum(1)
-    deletion, insertion = curves(scores)
-    random_pairs = [
-        curves(generator.permuted(np.arange(scores.size).reshape(scores.shape))) for _ in range(random_orders)
-    ]
-    random_deletion, random_insertion = (
-        Curve(pair[0].shares, np.mean([curve.margins for curve in pair], 0))
-        for pair in zip(*random_pairs, strict=True)
-    )
-    by_attention: tuple[Curve | None, Curve | None] = (None, None)
+    stands_in = reference.windows[:PAIRED]
+    count = values.size if unit == "cell" else len(window)
+    taken = np.unique(np.round(np.linspace(0, count, min(steps, count) + 1)).astype(int))
+    told = [values if unit == "cell" else values.sum(1)]
     if attention is not None:
-        by_attention = curves(
-            attention if unit == "bar" else np.repeat(attention[:, None], window.shape[1], 1)
-        )
-    return Faithfulness(deletion, insertion, random_deletion, random_insertion, *by_attention, unit)
+        told.append(attention if unit == "bar" else np.repeat(attention[:, None], window.shape[1], 1))
+    ranks = [_ranks(scores) for scores in told]
+    generator = np.random.default_rng(seed)
+    by_chance = [generator.permutation(count) for _ in range(random_orders)]
+
+    # What is replaced by which window, one row for every window scored.
+    everywhere = [(k, taken) for k in range(len(stands_in))]
+    masks, rows = [], []
+    for order in ranks:
+        for k, counts in everywhere:
+            masks += [order < c for c in counts[1:-1]] + [order >= count - c for c in counts[1:-1][::-1]]
+            rows += [k] * (2 * (len(counts) - 2))
+    for place, order in enumerate(by_chance):
+        masks += [order < c for c in taken[1:-1]]
+        rows += [place % len(stands_in)] * (len(taken) - 2)
+    metered = MeteredMargin(margin, progress, cancelled)
+    metered.meter.plan(1 + len(stands_in) + len(rows))
+    whole = float(evaluate(metered, window[None])[0])
+    bare = evaluate(metered, stands_in)
+    inner = _score_replaced(metered, window, stands_in, masks, rows, unit)
+
+    size = len(taken) - 2
+    told_inner = inner[: len(ranks) * len(stands_in) * 2 * size].reshape(len(ranks), len(stands_in), 2, size)
+    chance_inner = inner[told_inner.size :].reshape(random_orders, size)
+    paired = np.arange(random_orders) % len(stands_in)
+    deletions = _with_ends(told_inner[:, :, 0], whole, bare)
+    insertions = _with_ends(told_inner[:, :, 1], bare, whole)
+    falls = _with_ends(chance_inner, whole, bare[paired])
+    shares, shown = taken / count, (count - taken[::-1]) / count
+    curves = [
+        (Curve(shares, d.mean(0)), Curve(shown, i.mean(0)))
+        for d, i in zip(deletions, insertions, strict=True)
+    ]
+    spreads = (
+        Spread(shares, curves[0][0].margins - (deletions[0, paired] - falls)),
+        Spread(shown, curves[0][1].margins - (insertions[0, paired] - falls[:, ::-1])),
+    )
+    return Faithfulness(*curves[0], *spreads, *(curves[1] if len(curves) > 1 else (None, None)), unit)
 
 
-def _curve(
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Place of every cell or bar, the largest score's 0, equals in their order; flat."""
+    order = np.argsort(-scores, axis=None, kind="stable")
+    ranks = np.empty(len(order), dtype=int)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _score_replaced(
     margin: Margin,
     window: np.ndarray,
-    baseline: Baseline,
-    order: np.ndarray,
+    stands_in: np.ndarray,
+    masks: list[np.ndarray],
+    rows: list[int],
     unit: Unit,
-    steps: int,
-    *,
-    insertion: bool,
-) -> Curve:
-    counts = np.unique(np.round(np.linspace(0, len(order), min(steps, len(order)) + 1)).astype(int))
-    rank = np.empty(len(order), dtype=int)
-    rank[order] = np.arange(len(order))
-    rank = rank.reshape(window.shape) if unit == "cell" else np.repeat(rank[:, None], window.shape[1], 1)
-    chosen = rank[None] < counts[:, None, None]
-    total = np.zeros(len(counts))
-    for reference in baseline.references:
-        total += evaluate(margin, np.where(chosen ^ insertion, reference, window))
-    return Curve(counts / len(order), total / len(baseline.references))
+) -> np.ndarray:
+    """Margins of the window with the cells or bars of each mask replaced by the window of its row, (n,)."""
+    shape = window.shape if unit == "cell" else (len(window), 1)
+    parts = [
+        evaluate(
+            margin,
+            np.stack(
+                [
+                    np.where(mask.reshape(shape), stands_in[k], window)
+                    for mask, k in zip(
+                        masks[i : i + EVALUATION_BATCH], rows[i : i + EVALUATION_BATCH], strict=True
+                    )
+                ]
+            ),
+        )
+        for i in range(0, len(rows), EVALUATION_BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _with_ends(inner: np.ndarray, first: np.ndarray | float, last: np.ndarray | float) -> np.ndarray:
+    """Curves (..., K, S - 1) with what is known at both ends, (..., K, S + 1)."""
+    ends = [np.broadcast_to(np.asarray(end), inner.shape[:-1])[..., None] for end in (first, last)]
+    return np.concatenate([ends[0], inner, ends[1]], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -188,9 +296,9 @@ class Removal:
     unit, removed
         What was removed: bar indices, or (bar, feature) pairs, most important first.
     before, after
-        Probability of the class with and without them (baseline in their place).
+        Probability of the class with and without them, each of the reference's windows in their place; mean.
     random_after
-        The same for as many random ones, mean over draws.
+        The same for as many random ones, mean over draws, each replaced by one of the windows.
     """
 
     unit: Unit
@@ -220,7 +328,7 @@ def remove_top(
     margin: Margin,
     window: np.ndarray,
     values: np.ndarray,
-    baseline: Baseline,
+    reference: Reference,
     count: int = 7,
     *,
     unit: Unit = "bar",
@@ -236,21 +344,20 @@ def remove_top(
         )
     top = np.argsort(-scores, kind="stable")[:count]
     generator = np.random.default_rng(seed)
-    draws = [top, *(generator.choice(scores.size, count, replace=False) for _ in range(random_draws))]
-    masks = np.zeros((len(draws), scores.size), dtype=bool)
-    for row, draw in enumerate(draws):
-        masks[row, draw] = True
-    shape = window.shape if unit == "cell" else (len(window), 1)
-    masks = masks.reshape(-1, *shape)
-    after = np.mean(
-        [
-            probability(evaluate(margin, np.where(masks, reference, window)))
-            for reference in baseline.references
-        ],
-        0,
+    draws = [generator.choice(scores.size, count, replace=False) for _ in range(random_draws)]
+    masks = []
+    for draw in (top, *draws):
+        masks.append(np.zeros(scores.size, dtype=bool))
+        masks[-1][draw] = True
+    windows = len(reference.windows)
+    rows = [*range(windows), *(place % windows for place in range(random_draws))]
+    after = probability(
+        _score_replaced(margin, window, reference.windows, masks[:1] * windows + masks[1:], rows, unit)
     )
     removed = tuple(int(i) for i in top)
     if unit == "cell":
         removed = tuple((index // window.shape[1], index % window.shape[1]) for index in removed)
     before = float(probability(evaluate(margin, window[None]))[0])
-    return Removal(unit, removed, margin.target, before, float(after[0]), float(after[1:].mean()))
+    return Removal(
+        unit, removed, margin.target, before, float(after[:windows].mean()), float(after[windows:].mean())
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -13,16 +13,14 @@ import torch
 from core.bundle import Bundle
 from core.config import TaskConfig
 from core.data.features.table import feature_groups
-from core.data.segments import TRAIN
 from core.device import device_of
-from core.errors import InputError, WindowError
+from core.errors import InputError
+from core.explain.cache import ExplanationCache
 from core.explain.margin import TaskMargin
-from core.explain.references import BASELINES, Baseline, multi_reference, training_median, window_mean
+from core.explain.past_windows import PastWindows, Reach, find_reach, judge_past
+from core.explain.references import WINDOW_MEAN, Reference, check_name, mean_window, window_mean
 from core.prediction import ModelWindow, Prediction
-from core.predictor import Predictor, whole_windows, window_fingerprint
-
-REFERENCES = 4
-"""Training windows behind "multi_reference"; every method costs so many times as much with it."""
+from core.predictor import Predictor, window_fingerprint
 
 
 @dataclass(frozen=True)
@@ -150,48 +148,55 @@ class Moment:
         """
         return self.bundle.scaler.inverse(self.features if scaled is None else scaled)
 
-    def baseline(self, name: str) -> Baseline:
-        """One of `BASELINES` for this window.
+    def reference(
+        self,
+        name: str,
+        task: str,
+        target: str | None = None,
+        *,
+        seed: int = 0,
+        cache: ExplanationCache | None = None,
+    ) -> Reference:
+        """One of `core.explain.references.REFERENCES` for this window and a class, by default the one called.
+
+        A bar so early that no whole window of its series came before it is compared with the window's mean,
+        and the reference says so by its name.
+
+        Parameters
+        ----------
+        seed
+            Of the earlier windows drawn.
+        cache
+            Where the model's judgement of earlier windows is kept.
 
         Raises
         ------
         InputError
-            If the name is unknown.
-        WindowError
-            If the store holds no training window to compare with.
+            If the reference, task or class is unknown.
         """
-        if name == "window_mean":
-            return window_mean(self.features)
-        if name == "training_median":
-            scaler = self.bundle.scaler
-            return training_median(self.features, scaler.transform(scaler.median[None])[0])
-        if name == "multi_reference":
-            return multi_reference(self.features, self._training_windows())
-        raise InputError(f"a baseline out of {', '.join(BASELINES)}", repr(name), "choose one of them")
+        name, target = check_name(name), self.target(task, target)
+        if name != WINDOW_MEAN:
+            past = self.past(seed, cache)
+            if len(past.ts):
+                return past.choose(name, task, self.task(task).classes.index(target))
+        return self._standing_still
 
-    def _training_windows(self) -> np.ndarray:
-        """`REFERENCES` training windows spread over this series, else over the first that has any."""
-        wanted, timeframe = self.window.instrument, self.window.timeframe
-        stored = self.predictor.store.instruments(timeframe)
-        known = [name for name in self.bundle.instruments if name in stored]
-        for name in sorted(known, key=lambda name: name != wanted):
-            try:
-                series = self.predictor.label_range(name, timeframe, end=self.bundle.borders.train_end)
-            except WindowError:
-                # Stored from a later day on than the model was trained to: another series may do.
-                continue
-            ends = whole_windows(
-                series.missing, self.predictor.length, self.bundle.config.data.max_missing_share
-            )
-            trained = np.any([series.segments[task] == TRAIN for task in series.segments], axis=0)
-            ends = ends[trained[ends]]
-            if len(ends):
-                chosen = ends[np.linspace(0, len(ends) - 1, min(REFERENCES, len(ends))).round().astype(int)]
-                return np.stack(
-                    [series.features[end + 1 - self.predictor.length : end + 1] for end in chosen]
-                )
-        raise WindowError(
-            f"stored training windows of a {timeframe} series",
-            "none",
-            "choose another baseline, or ingest the bars the model was trained on",
-        )
+    def past(self, seed: int = 0, cache: ExplanationCache | None = None) -> PastWindows:
+        """Earlier windows of this series as the model judges them; judged once per moment."""
+        if seed not in self._past:
+            self._past[seed] = judge_past(self.predictor, self.window, self.reach, seed, cache)
+        return self._past[seed]
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Where earlier windows of this series may come from."""
+        return find_reach(self.predictor, self.window)
+
+    @cached_property
+    def _past(self) -> dict[int, PastWindows]:
+        return {}
+
+    @cached_property
+    def _standing_still(self) -> Reference:
+        still = replace(self.window, features=mean_window(self.features))
+        return window_mean(self.features, self.predictor.predict_window(still).distance)

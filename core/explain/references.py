@@ -1,4 +1,7 @@
-"""What a cell is compared with: the input that stands for "nothing to see here"."""
+"""What a window is compared with, and how ordinary that is.
+
+Shapes: K windows of a reference, n candidates, T bars, N features.
+"""
 
 from __future__ import annotations
 
@@ -6,81 +9,141 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import WindowError
+from core.errors import InputError, WindowError
 from core.explain.margin import check_window
 
-BASELINES = {
-    "window_mean": "Each feature at its mean over this window: explained is the shape within the window.",
-    "training_median": "Each feature at its median over the training bars: explained is how this window "
-    "differs from an ordinary one.",
-    "multi_reference": "Several real training windows, averaged over: explained is how this window differs "
-    "from them, at the cost of one run per reference.",
+ORDINARY, TYPICAL, WINDOW_MEAN = "ordinary_windows", "typical_window", "window_mean"
+
+REFERENCES = {
+    ORDINARY: "Real, earlier windows of this series, none of them strange to the model, of which it says "
+    "about what it says of the series on average. Explained is how this window differs from each of them, on "
+    "average (expected gradients, Erion et al. 2021).",
+    TYPICAL: "The one real, earlier window of this series that is most like all the others. Explained is how "
+    "this window differs from it, whatever the model says of it.",
+    WINDOW_MEAN: "Each feature at its mean over this window: a market that stands still, which no model was "
+    "trained on. Explained is the shape within the window.",
 }
-"""Baselines offered. All zeros is none: after scaling it means "everything at its low"."""
+"""References offered. A constant all windows share is none of them: all zeros means "everything at its low",
+and the training medians at every bar lay 11.6 times beyond the limit of what the bundled model has seen."""
+
+REAL = (ORDINARY, TYPICAL)
+"""Those that are windows which have been."""
+
+RENAMED = {"multi_reference": ORDINARY, "training_median": ORDINARY}
+"""Names that links and scripts may still carry, and what is meant now."""
+
+COUNT = 16
+"""Windows of `ORDINARY`."""
+
+SAME = 0.03
+"""Difference of probabilities up to which a reference already says what the window says."""
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """References a window is compared with.
+class Reference:
+    """What a window is compared with.
 
     Attributes
     ----------
     name
-        One of `BASELINES`.
-    references
-        Shape (K, T, N) float32; results are averaged over the K.
+        One of `REFERENCES`, or what a caller made by itself is called.
+    windows
+        Shape (K, T, N) float32, most ordinary first; results are averaged over them.
+    distance
+        The farthest window's distance from what the model was trained on, in units of its own limit; above 1
+        is out of distribution. None where no model judges it.
     """
 
     name: str
-    references: np.ndarray
+    windows: np.ndarray
+    distance: float | None = None
+
+    def first(self, count: int) -> Reference:
+        """The same with its `count` most ordinary windows alone."""
+        return Reference(self.name, self.windows[:count], self.distance)
 
 
-def window_mean(window: np.ndarray) -> Baseline:
+def window_mean(window: np.ndarray, distance: float | None = None) -> Reference:
     """Each feature at its mean over `window` (T, N)."""
+    return Reference(WINDOW_MEAN, mean_window(window)[None], distance)
+
+
+def mean_window(window: np.ndarray) -> np.ndarray:
+    """Each feature of `window` (T, N) at its mean, at every bar; (T, N) float32."""
     window = check_window(window)
-    return Baseline("window_mean", np.repeat(window.mean(0, keepdims=True), len(window), 0)[None])
+    return np.repeat(window.mean(0, keepdims=True), len(window), 0)
 
 
-def training_median(window: np.ndarray, median: np.ndarray) -> Baseline:
-    """Each feature at its training median.
+def real_windows(name: str, windows: np.ndarray, distance: float | None = None) -> Reference:
+    """Windows (K, T, N) that have been, most ordinary first.
+
+    Raises
+    ------
+    WindowError
+        If there is none, or a cell is not finite.
+    """
+    windows = np.asarray(windows)
+    if windows.ndim != 3 or not len(windows):
+        raise WindowError(
+            "reference windows (K, bars, features)",
+            f"shape {windows.shape}",
+            "take them from the windows of this model's series",
+        )
+    return Reference(name, np.stack([check_window(window) for window in windows]), distance)
+
+
+def rank_ordinary(probabilities: np.ndarray) -> np.ndarray:
+    """Candidates in the order in which they are taken to stand for the base rate, (n,) -> (n,) indices.
+
+    The base rate is the mean over all candidates, which are spread evenly over a series. Taken is the nearest
+    candidate on the side that brings the mean of those taken back to it: where the model is mostly sure one
+    way or the other, the nearest ones alone would all lie on the crowded side.
+    """
+    offset = np.asarray(probabilities, dtype=float)
+    offset = offset - offset.mean()
+    sides = [
+        [i for i in np.argsort(np.abs(offset), kind="stable") if bool(offset[i] < 0) is low]
+        for low in (False, True)
+    ]
+    order, total = [], 0.0
+    while sides[0] or sides[1]:
+        nearest = [side for side in sides if side]
+        wanted = sides[int(total >= 0)] if order else min(nearest, key=lambda side: abs(offset[side[0]]))
+        order.append((wanted or nearest[0]).pop(0))
+        total += offset[order[-1]]
+    return np.array(order, dtype=int)
+
+
+def rank_typical(statistics: np.ndarray) -> np.ndarray:
+    """Candidates nearest to all others first, (n, S) -> (n,) indices; the first is the medoid.
 
     Parameters
     ----------
-    window
-        The window to be explained, (T, N); only its shape counts.
-    median
-        Median of each feature over the training bars, on the scale of the windows, (N,).
+    statistics
+        What describes a window, such as `core.confidence.similarity.window_statistics`; every column is
+        divided by its spread, and columns without any are left out.
+
+    Notes
+    -----
+    Euclidean distance; Kaufman & Rousseeuw 1987 for the medoid.
+    """
+    spread = statistics.std(0)
+    varied = spread > 1e-9
+    scaled = statistics[:, varied] / spread[varied]
+    squares = (scaled**2).sum(1)
+    squared = squares[:, None] + squares[None] - 2 * scaled @ scaled.T
+    return np.argsort(np.sqrt(np.maximum(squared, 0)).sum(1), kind="stable")
+
+
+def check_name(name: str) -> str:
+    """A reference by its name of today.
 
     Raises
     ------
-    WindowError
-        If there is not one finite median per feature.
+    InputError
+        If none is called so.
     """
-    window = check_window(window)
-    median = np.asarray(median, dtype=np.float32)
-    if median.shape != (window.shape[1],) or not np.isfinite(median).all():
-        raise WindowError(
-            f"one training median for each of {window.shape[1]} features",
-            f"shape {median.shape}",
-            "give the medians of the model's own features",
-        )
-    return Baseline("training_median", np.tile(median, (1, len(window), 1)))
-
-
-def multi_reference(window: np.ndarray, references: np.ndarray) -> Baseline:
-    """Several training windows (K, T, N) of the same shape as `window` (T, N).
-
-    Raises
-    ------
-    WindowError
-        If there is no reference, or it has another shape.
-    """
-    window = check_window(window)
-    references = np.asarray(references)
-    if references.ndim != 3 or not len(references) or references.shape[1:] != window.shape:
-        raise WindowError(
-            f"reference windows of shape (K, {window.shape[0]}, {window.shape[1]})",
-            f"shape {references.shape}",
-            "take them from the training windows of this model",
-        )
-    return Baseline("multi_reference", np.stack([check_window(reference) for reference in references]))
+    name = RENAMED.get(name, name)
+    if name not in REFERENCES:
+        raise InputError(f"a reference out of {', '.join(REFERENCES)}", repr(name), "choose one of them")
+    return name

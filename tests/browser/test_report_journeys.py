@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 EXPLAIN_SECONDS = 180
 ASKED = (
     "?instrument=AAPL&timeframe=1d&bar=2012-06-29&task=regime&target=Trending"
-    "&method=gradient_times_input&baseline=training_median"
+    "&method=gradient_times_input&reference=typical_window"
 )
 
 

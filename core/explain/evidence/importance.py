@@ -18,6 +18,7 @@ from core.data.features.table import MISSING_SHARE, feature_groups
 from core.data.segments import TEST
 from core.device import device_of
 from core.explain.attribution import attribute
+from core.explain.cache import open_cache
 from core.explain.evidence.importance_formulas import (
     FEATURE_SELECTION_THRESHOLD,
     Importance,
@@ -32,7 +33,7 @@ from core.explain.evidence.sample import WindowSample, draw_sample, resample_win
 from core.explain.margin import EVALUATION_BATCH
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
-from core.explain.references import Baseline
+from core.explain.references import ORDINARY
 from core.prediction import ModelWindow
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
@@ -41,6 +42,9 @@ SETTINGS = Settings(first_steps=8, max_steps=64, tolerance=0.02)
 """An average over many windows needs no single one to be exact; what each missed is told."""
 FEWEST = 8
 """Windows of an instrument, regime or period below which nothing is said about it."""
+
+REFERENCE_WINDOWS = 4
+"""Windows of a reference behind each of the many explanations."""
 
 _DIMENSIONS = ("instrument", "regime", "period")
 _ATTRIBUTION_COST = 20
@@ -52,7 +56,7 @@ def measure_importance(
     *,
     windows: int = 120,
     method: str = "ig",
-    baseline: str = "window_mean",
+    reference: str = ORDINARY,
     threshold: float = FEATURE_SELECTION_THRESHOLD,
     repeats: int = 2,
     progress: Progress | None = None,
@@ -64,7 +68,7 @@ def measure_importance(
     ----------
     windows
         Of the test segment, evenly spread over every stored series the model knows.
-    method, baseline
+    method, reference
         How the log-odds of the class called are attributed.
     threshold
         Share of all attribution below which, for every task, a feature may go.
@@ -77,7 +81,8 @@ def measure_importance(
         Plain numbers, as `core.explain.evidence.store` keeps them. ``[value, low, high]`` are shares of all
         attribution, or nats of log-loss, with 95% block-bootstrap intervals:
 
-        - ``windows``, ``series``, ``first``, ``last``, ``segment``, ``method``, ``baseline``, ``threshold``,
+        - ``windows``, ``series``, ``first``, ``last``, ``segment``, ``method``, ``reference`` and its
+          ``reference_windows``, ``threshold``,
           ``block``, ``level``, ``seconds``, ``groups`` (of each feature);
         - ``gate[name]``: share of the gate's importance, no interval;
         - ``removable``: features below the threshold for every task, the whole interval;
@@ -91,7 +96,7 @@ def measure_importance(
     Raises
     ------
     InputError
-        If the method or baseline is unknown, or the store holds too few test windows.
+        If the method or reference is unknown, or the store holds too few test windows.
     Stopped
         If `cancelled` said so.
     """
@@ -101,7 +106,7 @@ def measure_importance(
     tasks = [task.name for task in bundle.config.tasks]
     units = (len(names) + len(dict.fromkeys(groups.values()))) * repeats
     meter = Meter(progress, planned=len(sample) * (_ATTRIBUTION_COST * len(tasks) + units))
-    values, errors = _attribute_all(predictor, sample, method, baseline, meter, cancelled)
+    values, errors = _attribute_all(predictor, sample, method, reference, meter, cancelled)
     permuted = _permute_all(bundle, sample, groups, repeats, meter, cancelled)
     labels, bootstrap = label_windows(bundle, sample), resample_windows(sample)
     log_losses = _log_losses(bundle, sample)
@@ -135,7 +140,8 @@ def measure_importance(
         "first": str(sample.ts.min())[:16],
         "last": str(sample.ts.max())[:16],
         "method": method,
-        "baseline": baseline,
+        "reference": reference,
+        "reference_windows": REFERENCE_WINDOWS,
         "threshold": threshold,
         "block": bootstrap.block,
         "level": 0.95,
@@ -174,7 +180,7 @@ def _attribute_all(
     predictor: Predictor,
     sample: WindowSample,
     method: str,
-    baseline: str,
+    reference: str,
     meter: Meter,
     cancelled: Cancelled | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
@@ -183,10 +189,12 @@ def _attribute_all(
     tasks = [task.name for task in predictor.bundle.config.tasks]
     values: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
     errors: dict[str, list[float]] = {task: [] for task in tasks}
+    cache = open_cache(predictor.store.home)
     for row in range(len(sample)):
-        window, reference = sample.windows[row], _baseline(predictor, sample, row, baseline)
+        moment = _moment(predictor, sample, row)
         for task, margin in called_margins(predictor.bundle, sample, row).items():
-            result = attribute(margin, window, reference, names, method, SETTINGS, cancelled=cancelled)
+            windows = moment.reference(reference, task, margin.target, cache=cache).first(REFERENCE_WINDOWS)
+            result = attribute(margin, moment.features, windows, names, method, SETTINGS, cancelled=cancelled)
             values[task].append(window_importance(result.values))
             if result.completeness_error is not None:
                 errors[task].append(result.completeness_error)
@@ -194,12 +202,12 @@ def _attribute_all(
     return {task: np.stack(rows) for task, rows in values.items()}, errors
 
 
-def _baseline(predictor: Predictor, sample: WindowSample, row: int, name: str) -> Baseline:
-    # A baseline asks a moment for its series and its cells alone.
-    window = ModelWindow(
-        sample.instrument[row], sample.timeframe[row], sample.ts[row : row + 1], sample.windows[row]
+def _moment(predictor: Predictor, sample: WindowSample, row: int) -> Moment:
+    # A moment asks its window's times for the first and the last bar alone.
+    ts = np.array([sample.first[row], sample.ts[row]])
+    return Moment(
+        predictor, ModelWindow(sample.instrument[row], sample.timeframe[row], ts, sample.windows[row])
     )
-    return Moment(predictor, window).baseline(name)
 
 
 def _permute_all(

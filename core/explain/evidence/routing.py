@@ -56,7 +56,7 @@ def measure_routing(
     -------
     dict
         Plain numbers, as `core.explain.evidence.store` keeps them: ``windows``, ``bars``, ``segment``,
-        ``baseline``, ``first`` and ``last`` bar, ``series``, ``block`` (in windows), ``level``, ``seconds``;
+        ``reference``, ``first`` and ``last`` bar, ``series``, ``block`` (in windows), ``level``, ``seconds``;
         ``tasks[task]["views"][view]`` the mean over windows of Spearman's correlation with ``low`` and
         ``high`` (block bootstrap over time), for all of `VIEWS`; ``tasks[task]["beyond_trivial"][view]`` the
         same for the rank correlation left when `TRIVIAL_VIEWS` are held fixed, for `ATTENTION_VIEWS`.
@@ -89,7 +89,7 @@ def measure_routing(
     resample = resample_windows(sample)
     return {
         "segment": "test",
-        "baseline": "window_mean",
+        "reference": "window_mean",
         "windows": len(sample),
         "bars": int(sample.windows.shape[1]),
         "first": str(sample.ts.min())[:16],
@@ -143,7 +143,7 @@ def bar_effects_by_task(
     """
     first = next(iter(margins.values()))
     device = device_of(first)
-    reference = window_mean(window).references[0]
+    reference = window_mean(window).windows[0]
     bars = len(window)
     # Row 0 keeps every bar, so that the whole window is scored the same way as its copies.
     hidden = np.concatenate([np.zeros((1, bars), dtype=bool), np.eye(bars, dtype=bool)])

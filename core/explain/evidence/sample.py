@@ -30,8 +30,8 @@ class WindowSample:
         Shape (n, T, N) float32, the model's own input.
     instrument, timeframe
         Names, n each.
-    ts
-        Opens of the last bars, (n,) datetime64[us].
+    first, ts
+        Opens of the first and the last bars, (n,) datetime64[us].
     labels
         By task: class that came true, (n,) int64, -1 where there is none.
     """
@@ -39,6 +39,7 @@ class WindowSample:
     windows: np.ndarray
     instrument: tuple[str, ...]
     timeframe: tuple[str, ...]
+    first: np.ndarray
     ts: np.ndarray
     labels: dict[str, np.ndarray]
 
@@ -90,6 +91,7 @@ def draw_sample(predictor: Predictor, count: int, segment: int = TEST) -> Window
         windows=np.stack([series.features[bar + 1 - length : bar + 1] for _, series, bar in rows]),
         instrument=tuple(series.instrument for _, series, _ in rows),
         timeframe=tuple(series.timeframe for _, series, _ in rows),
+        first=np.array([series.ts[bar + 1 - length] for _, series, bar in rows], "datetime64[us]"),
         ts=np.array([ts for ts, _, _ in rows], "datetime64[us]"),
         labels={
             task.name: np.array([series.labels[task.name][bar] for _, series, bar in rows])

@@ -21,6 +21,9 @@ PARTS: tuple[Part, ...] = ("planted", "routing", "importance", "moments")
 """What can be measured: methods on known causes, attention against removal, global importance, the index of
 similar moments."""
 
+FORMATS: dict[Part, int] = {"planted": 2, "importance": 2}
+"""Parts whose content has changed since the first form, 1; 2 compares with real windows."""
+
 SHIPPED = ASSETS / "evidence"
 _SUFFIX = {"moments": ".npz"}
 
@@ -73,12 +76,13 @@ def find_evidence(home: Path, bundle: Bundle, part: Part) -> Path | None:
 def write_evidence(folder: Path, bundle: Bundle, part: Part, content: dict[str, Any]) -> Path:
     """Write one part that is plain numbers; readers see the old file or the new one, never half of it."""
     path = evidence_path(folder, part)
-    write_json(path, {"model": model_fingerprint(bundle), "model_name": bundle.name} | content)
+    form = {"format": FORMATS[part]} if part in FORMATS else {}
+    write_json(path, {"model": model_fingerprint(bundle), "model_name": bundle.name} | content | form)
     return path
 
 
 def read_evidence(home: Path, bundle: Bundle, part: Part) -> dict[str, Any] | None:
-    """One part that is plain numbers; None when it was not measured on this model.
+    """One part that is plain numbers; None when it was not measured on this model, or in an older form.
 
     Raises
     ------
@@ -100,4 +104,4 @@ def read_evidence(home: Path, bundle: Bundle, part: Part) -> dict[str, Any] | No
         raise EvidenceError(
             f"measurements in {path}", f"a damaged file ({error})", "measure again: python -m core evidence"
         ) from None
-    return content if speaks else None
+    return content if speaks and content.get("format", 1) == FORMATS.get(part, 1) else None

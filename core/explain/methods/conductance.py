@@ -31,7 +31,7 @@ class Conductance:
     values
         Shape (L, T), log-odds: row 0 is the embedding, row k the output of layer k, all members of an
         ensemble together; what a direct path says flows at the last bar at every depth. Every row adds up to
-        ``output - baseline_output``; deeper down, more of it has moved to the last bar.
+        ``output - reference_output``; deeper down, more of it has moved to the last bar.
     completeness_error
         Per row, as in `core.explain.attribution.Attribution`, shape (L,).
     """
@@ -39,7 +39,7 @@ class Conductance:
     values: np.ndarray
     task: str
     target: str
-    baseline_output: float
+    reference_output: float
     output: float
     completeness_error: np.ndarray
     steps: int
@@ -81,8 +81,8 @@ def layer_conductance(
     metered = MeteredMargin(private, progress, cancelled)
     target, baselines = _paths(metered, window, references)
     output = float(evaluate(private, window[None])[0])
-    baseline_output = float(evaluate(private, references).mean())
-    difference = output - baseline_output
+    reference_output = float(evaluate(private, references).mean())
+    difference = output - reference_output
     members = list_members(private.model)
     depths = list(zip(*(list_blocks(member) for member in members), strict=True))
     heads = [cast(TaskHead, member.heads[margin.task]) for member in members]
@@ -103,7 +103,7 @@ def layer_conductance(
         if error.max() <= settings.tolerance or 2 * steps > max_steps:
             break
         steps *= 2
-    return Conductance(per_bar, margin.task, margin.target, baseline_output, output, error, steps)
+    return Conductance(per_bar, margin.task, margin.target, reference_output, output, error, steps)
 
 
 def _conduct(

@@ -1,4 +1,4 @@
-"""Attribution from gradients along paths from a baseline to the window."""
+"""Attribution from gradients along paths from a reference to the window."""
 
 from __future__ import annotations
 
@@ -27,50 +27,65 @@ def integrated_gradients(
     sources: Sequence[str],
     settings: Settings,
 ) -> tuple[np.ndarray, int]:
-    """Integrated Gradients with steps doubled until complete; values (T, N) and the steps taken.
+    """Integrated Gradients, mean over the references; values (T, N) and the gradients taken.
 
-    The path is sampled at Clenshaw-Curtis points: about as exact as the Gauss-Legendre points Captum takes,
-    and nested, so that doubling keeps every gradient already computed (half the work of starting anew).
+    Every path is sampled at Fejer points, which are about as exact as Gauss's and nested, so that a path
+    sampled more densely keeps the gradients it has. The references share the work: ``settings.first_steps``
+    are divided among them, and as long as the mean over all misses its sum by more than the tolerance, the
+    quarter of the paths that miss most is sampled twice as densely. Errors of single paths cancel in the
+    mean, so that 16 references cost two to four times one of them instead of 16 times (on the bundled model
+    32 to 68 gradients against 15).
     """
+    count = len(references)
     distance = window - references
-    difference = float(evaluate(margin.margin, window[None])[0] - evaluate(margin.margin, references).mean())
-    steps = settings.first_steps
-    gradients: dict[float, np.ndarray] = {}
+    changes = evaluate(margin.margin, window[None])[0] - evaluate(margin.margin, references)
+    accepted = settings.tolerance * max(abs(changes.mean()), NEGLIGIBLE)
+    steps = np.full(count, max(2, 2 ** math.ceil(math.log2(settings.first_steps / count))))
+    parts: list[dict[float, np.ndarray]] = [{} for _ in range(count)]
+    found = np.zeros((count, *window.shape))
+    stale = np.arange(count)
     while True:
-        points, weights = clenshaw_curtis(steps)
-        fresh = [point for point in points if point not in gradients]
-        margin.meter.plan(len(fresh) * len(references))
-        for point in fresh:
-            gradients[point] = np.zeros(0)
-        jobs = [(point, index) for point in fresh for index in range(len(references))]
+        points, weights = zip(*(fejer(int(steps[path])) for path in stale), strict=True)
+        jobs = [
+            (path, point)
+            for path, along in zip(stale, points, strict=True)
+            for point in along
+            if point not in parts[path]
+        ]
+        margin.meter.plan(len(jobs))
         for start in range(0, len(jobs), settings.batch):
             chosen = jobs[start : start + settings.batch]
-            positions = np.array([point for point, _ in chosen], dtype=np.float32)[:, None, None]
-            indices = [index for _, index in chosen]
-            slope = slopes(margin, references[indices] + positions * distance[indices], settings.batch)
-            for (point, _), part in zip(chosen, slope * distance[indices], strict=True):
-                gradients[point] = gradients[point] + part if gradients[point].size else part
-        values = sum(weight * gradients[point] for point, weight in zip(points, weights, strict=True))
-        result = np.asarray(values) / len(references)
-        missed = abs(result.sum() - difference) / max(abs(difference), NEGLIGIBLE)
-        if missed <= settings.tolerance or 2 * steps > settings.max_steps:
-            return result, steps
-        steps *= 2
+            paths = [path for path, _ in chosen]
+            positions = np.array([point for _, point in chosen], dtype=np.float32)[:, None, None]
+            slope = slopes(margin, references[paths] + positions * distance[paths], settings.batch)
+            for (path, point), part in zip(chosen, slope * distance[paths], strict=True):
+                parts[path][point] = part
+        for path, along, weight in zip(stale, points, weights, strict=True):
+            found[path] = sum(w * parts[path][point] for point, w in zip(along, weight, strict=True))
+        missed = changes - found.sum((1, 2))
+        refinable = np.flatnonzero(2 * steps <= settings.max_steps)
+        if abs(missed.mean()) <= accepted or not len(refinable):
+            return found.mean(0), sum(map(len, parts))
+        worst = np.argsort(-np.abs(missed[refinable]), kind="stable")[: max(1, count // 4)]
+        stale = refinable[worst]
+        steps[stale] *= 2
 
 
-def clenshaw_curtis(intervals: int) -> tuple[list[float], np.ndarray]:
-    """Points and weights of Clenshaw-Curtis quadrature on [0, 1], n + 1 of them; `intervals` n is even.
+def fejer(intervals: int) -> tuple[list[float], np.ndarray]:
+    """Points and weights of Fejer's second quadrature on [0, 1], n - 1 of them; `intervals` n is even.
 
-    The points for n are among those for 2 n, as equal floats. Exact for polynomials of degree n.
+    The points for n are among those for 2 n, as equal floats. Exact for polynomials of degree n - 1.
+
+    Notes
+    -----
+    Waldvogel 2006, Fast Construction of the Fejer and Clenshaw-Curtis Quadrature Rules.
     """
     # Reduced fractions make a point of n and of 2 n the same float.
-    angles = [Fraction(k, intervals) for k in range(intervals + 1)]
+    angles = [Fraction(k, intervals) for k in range(1, intervals)]
     points = [0.5 * (1 - math.cos(math.pi * float(angle))) for angle in angles]
-    harmonics = np.arange(1, intervals // 2 + 1)
-    factors = np.where(harmonics == intervals // 2, 1.0, 2.0) / (4 * harmonics**2 - 1)
-    theta = np.pi * np.arange(intervals + 1) / intervals
-    weights = (1 - np.cos(2 * np.outer(theta, harmonics)) @ factors) / intervals
-    weights[[0, -1]] /= 2
+    theta = np.pi * np.arange(1, intervals) / intervals
+    odd = 2 * np.arange(1, intervals // 2 + 1) - 1
+    weights = 2 / intervals * np.sin(theta) * (np.sin(np.outer(theta, odd)) / odd).sum(1)
     return points, weights
 
 

@@ -95,8 +95,8 @@ def temporal_rescaling(
 ) -> tuple[np.ndarray, int]:
     """Relevance of a cell's bar times relevance of its feature, values (T, N), none negative.
 
-    The saliency rescaled is gradient times distance from the mean reference. As published, bars are hidden
-    one by one, and features again in each bar (up to T + T * N gradients). Here `settings.rescaling_block`
+    The saliency rescaled is gradient times distance from the reference. As published, bars are hidden one by
+    one, and features again in each bar (up to T + T * N gradients). Here `settings.rescaling_block`
     bars are hidden together, and each feature in all relevant bars at once: about 100 gradients for 300 x 30.
 
     Notes

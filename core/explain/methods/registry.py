@@ -16,7 +16,7 @@ import numpy as np
 from core.explain.methods.gradients import gradient_shap, gradient_times_input, integrated_gradients
 from core.explain.methods.hiding import feature_ablation, occlusion, temporal_rescaling
 from core.explain.methods.shapley import permutation_shap, shap_gradient
-from core.explain.references import BASELINES
+from core.explain.references import ORDINARY, REAL, REFERENCES
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ class Method:
     signed
         Whether negative values mean "speaks against the class".
     complete
-        Whether the values ought to add up to the margin's distance from the baseline's.
+        Whether the values ought to add up to the margin's distance from the reference's.
+    most_windows
+        Windows of a reference it takes at most, the most ordinary ones; None is all of them. What hides cells
+        scores the model once for every player and window.
     function
         (margin, window, references, groups, settings) -> (values (T, N), steps or samples).
     """
@@ -49,6 +52,7 @@ class Method:
     signed: bool
     complete: bool
     function: Callable[..., tuple[np.ndarray, int]]
+    most_windows: int | None = None
 
 
 METHODS: dict[str, Method] = {
@@ -57,7 +61,7 @@ METHODS: dict[str, Method] = {
         Method(
             "ig",
             "Integrated Gradients",
-            "Walks in a straight line from the baseline to this window and adds up how strongly the model "
+            "Walks in a straight line from the reference to this window and adds up how strongly the model "
             "reacted "
             "to each cell on the way. The values add up to the whole change in log-odds, which is checked "
             "and shown.",
@@ -70,7 +74,7 @@ METHODS: dict[str, Method] = {
         Method(
             "gradient_shap",
             "GradientSHAP",
-            "Looks at the model's reaction at random points between baselines and this window, slightly "
+            "Looks at the model's reaction at random points between references and this window, slightly "
             "blurred, and averages. "
             "It is quicker than a full walk, and being a sample it misses the exact sum by the error shown.",
             "Lundberg & Lee 2017, A Unified Approach to Interpreting Model Predictions (Captum)",
@@ -94,7 +98,7 @@ METHODS: dict[str, Method] = {
         Method(
             "gradient_times_input",
             "Gradient x input",
-            "Multiplies each cell's distance from the baseline by the model's slope at this window. "
+            "Multiplies each cell's distance from the reference by the model's slope at this window. "
             "It costs one look at the model and sees nothing but the slope right here, so large moves "
             "mislead it.",
             "Shrikumar et al. 2016, Not Just a Black Box",
@@ -114,11 +118,12 @@ METHODS: dict[str, Method] = {
             False,
             False,
             temporal_rescaling,
+            most_windows=1,
         ),
         Method(
             "feature_ablation",
             "Feature ablation",
-            "Replaces one feature (or one group of features) by the baseline and measures how far the "
+            "Replaces one feature (or one group of features) by the reference and measures how far the "
             "log-odds fall. "
             "What two features say together is counted for both, so the values need not add up.",
             "Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks (Captum)",
@@ -126,11 +131,12 @@ METHODS: dict[str, Method] = {
             True,
             False,
             feature_ablation,
+            most_windows=4,
         ),
         Method(
             "occlusion",
             "Occlusion of bars",
-            "Replaces a few bars at a time by the baseline, all features at once, and measures how far the "
+            "Replaces a few bars at a time by the reference, all features at once, and measures how far the "
             "log-odds "
             "fall. It shows when, not which feature.",
             "Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks (Captum)",
@@ -138,6 +144,7 @@ METHODS: dict[str, Method] = {
             True,
             False,
             occlusion,
+            most_windows=4,
         ),
         Method(
             "permutation_shap",
@@ -150,48 +157,50 @@ METHODS: dict[str, Method] = {
             True,
             True,
             permutation_shap,
+            most_windows=4,
         ),
     )
 }
 """Methods by name, the finest and most dependable first."""
 
 
-UNMEASURED = ("ig", "window_mean")
-"""Where nobody has measured: the method whose values add up, against the shape within the window."""
+UNMEASURED = ("ig", ORDINARY)
+"""Where nobody has measured: the method whose values add up, against ordinary windows of the series."""
 
 _TELLING = [name for name, found in METHODS.items() if found.signed and found.resolution == "cell"]
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A method and a baseline, with their planted-market score (AUPRC); None where that is not measured."""
+    """A method and a reference, with their planted-market score (AUPRC); None where that is not measured."""
 
     method: str
-    baseline: str
+    reference: str
     auprc: float | None
 
 
 def recommend(
-    planted: Mapping[str, Any] | None, method: str | None = None, baseline: str | None = None
+    planted: Mapping[str, Any] | None, method: str | None = None, reference: str | None = None
 ) -> Recommendation:
-    """Fill in what was not chosen with what finds planted causes best.
+    """Fill in what was not chosen with what finds planted causes best from real windows.
 
     Only methods that give every cell a value with a sign are recommended, since only these can say which
-    feature spoke for or against the class at which bar; others can be chosen.
+    feature spoke for or against the class at which bar; and only references that have been, since the model's
+    word on a market that never was explains nothing. Others can be chosen.
 
     Parameters
     ----------
     planted
         Evidence part "planted" (`core.explain.evidence.planted.run.run_planted`); None where nobody
         measured it.
-    method, baseline
+    method, reference
         What was chosen; taken as it is.
     """
-    chosen = (method or UNMEASURED[0], baseline or UNMEASURED[1])
+    chosen = (method or UNMEASURED[0], reference or UNMEASURED[1])
     candidates = [
         (score, pair)
         for pair, score in planted_scores(planted).items()
-        if pair[0] in ([method] if method else _TELLING) and baseline in (None, pair[1])
+        if pair[0] in ([method] if method else _TELLING) and pair[1] in ([reference] if reference else REAL)
     ]
     if candidates:
         score, chosen = max(candidates)
@@ -200,12 +209,12 @@ def recommend(
 
 
 def planted_scores(planted: Mapping[str, Any] | None) -> dict[tuple[str, str], float]:
-    """AUPRC of every method and baseline offered, mean over the planted markets; empty where not measured."""
+    """AUPRC of every method and reference offered, mean over the planted markets; empty if not measured."""
     found: dict[tuple[str, str], list[float]] = {}
     generators = {} if planted is None else planted["generators"]
     for result in generators.values():
-        for method, by_baseline in result["scores"].items():
-            for baseline, score in by_baseline.items():
-                if method in METHODS and baseline in BASELINES:
-                    found.setdefault((method, baseline), []).append(score["auprc"])
+        for method, by_reference in result["scores"].items():
+            for reference, score in by_reference.items():
+                if method in METHODS and reference in REFERENCES:
+                    found.setdefault((method, reference), []).append(score["auprc"])
     return {pair: float(np.mean(scores)) for pair, scores in found.items() if len(scores) == len(generators)}

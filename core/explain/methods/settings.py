@@ -20,8 +20,9 @@ class Settings:
     Attributes
     ----------
     first_steps, max_steps, tolerance
-        Integrated Gradients starts with `first_steps` and doubles until the completeness error is at most
-        `tolerance` or another doubling would exceed `max_steps`; `first_steps` is even.
+        Integrated Gradients starts with `first_steps` intervals, shared by the references, and doubles those
+        of the paths that miss most until the completeness error is at most `tolerance` or another doubling
+        would exceed `max_steps` on a path; `first_steps` is even.
     samples
         Points sampled by the two gradient SHAP methods.
     noise

@@ -37,7 +37,7 @@ def measured(removable: tuple[str, ...] = ("mfi_14",), surely: float = 0.001) ->
     }
     return {
         "segment": "test", "windows": 120, "series": ["AAA 1d", "BBB 1d"], "first": "2011-01-03",
-        "last": "2013-02-28", "method": "ig", "baseline": "window_mean", "threshold": 0.01, "block": 20,
+        "last": "2013-02-28", "method": "ig", "reference": "window_mean", "threshold": 0.01, "block": 20,
         "level": 0.95, "groups": GROUPS, "gate": {"return_5": 0.4, "rsi_14": 0.35, "mfi_14": 0.25},
         "removable": list(removable), "counts": {"instrument": {"AAA": 60}, "regime": {}, "period": {}},
         "tasks": {name: task for name in ("direction", "volatility", "regime")}, "seconds": 1.0,

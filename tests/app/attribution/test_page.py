@@ -37,6 +37,8 @@ def test_the_page_explains_checks_and_says_what_was_not_measured() -> None:
     assert "Blue cells pushed the model towards" in text
     assert "The strongest causes" in text
     assert "without it P(" in text
+    assert "Reference: 16 ordinary windows of AAA, P(" in text
+    assert "of 20 random orders" in text
     assert "Beats a random order?" in text
     assert "python -m core evidence --parts planted" in text
     assert METHODS["gradient_times_input"].paper in text
@@ -54,11 +56,11 @@ def test_methods_that_are_wrong_on_this_model_are_not_offered() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_class_and_method_follow_the_link_and_change_it() -> None:
-    app = open_attribution(task="regime", target="Volatile", baseline="training_median", **QUICK)
+    app = open_attribution(task="regime", target="Volatile", reference="window_mean", **QUICK)
     text = wait_for(app, "Without the 7 bars")
     assert "towards Volatile" in text
-    assert [chosen(app, name) for name in ("task", "target", "baseline")] == [
-        "regime", "Volatile", "training_median",
+    assert [chosen(app, name) for name in ("task", "target", "reference")] == [
+        "regime", "Volatile", "window_mean",
     ]  # fmt: skip
     app.selectbox(key="attribution_target").select("Ranging").run()
     assert app.query_params["target"] == "Ranging"
@@ -69,11 +71,34 @@ def test_class_and_method_follow_the_link_and_change_it() -> None:
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("old", "now"),
+    [
+        ("window_mean", "window_mean"),
+        ("training_median", "ordinary_windows"),
+        ("multi_reference", "ordinary_windows"),
+    ],
+)
+def test_a_link_that_names_a_baseline_still_opens(old: str, now: str) -> None:
+    app = open_attribution(baseline=old, **QUICK)
+    assert chosen(app, "reference") == now
+    wait_for(app, "Without the 7 bars")
+    assert_accepted(app)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_reference_that_never_was_is_called_so() -> None:
+    text = wait_for(open_attribution(reference="window_mean", **QUICK), "Reference: the window's own mean")
+    assert "Reference: the window's own mean, P(" in text
+
+
+@pytest.mark.usefixtures("home")
 def test_the_second_time_the_answer_is_there_at_once(home: Path) -> None:
     app = open_attribution(**QUICK)
     wait_for(app, "Without the 7 bars")
     kept = {path: path.stat().st_size for path in (home / "explanations").glob("*.npz")}
-    assert len(kept) == 2
+    # The attribution, its check, and the model's judgement of the earlier windows.
+    assert len(kept) == 3
     import streamlit as st
 
     st.cache_resource.clear()
@@ -91,7 +116,7 @@ def test_a_link_to_a_method_that_does_not_exist_says_which_do() -> None:
 
 
 def test_the_default_method_is_the_one_that_finds_planted_causes_best(home: Path, walk_bundle) -> None:
-    best = {"training_median": generator(0.9)["scores"]["ig"]["window_mean"]}
+    best = {"typical_window": generator(0.9)["scores"]["ig"]["window_mean"]}
     table = {
         "architecture": walk_bundle.config.model.model_dump(mode="json"),
         "windows": 100,
@@ -100,7 +125,7 @@ def test_the_default_method_is_the_one_that_finds_planted_causes_best(home: Path
     write_evidence(evidence_folder(home, walk_bundle), walk_bundle, "planted", table)
     app = open_attribution()
     assert chosen(app, "method") == "gradient_times_input"
-    assert chosen(app, "baseline") == "training_median"
+    assert chosen(app, "reference") == "typical_window"
     text = wait_for(app, "On 1 planted market")
     assert "AUPRC .90 ± .03; guessing scores .02" in text
     assert_accepted(app)

@@ -9,7 +9,7 @@ import pytest
 
 from app.attribution.panels import planted_table
 from app.attribution.words import (
-    BASELINE_TITLES,
+    REFERENCE_TITLES,
     VIEW_TITLES,
     cause_sentence,
     completeness_sentence,
@@ -17,20 +17,21 @@ from app.attribution.words import (
     legend_sentence,
     planted_score,
     planted_sentence,
+    reference_sentence,
     removal_sentence,
     view_title,
 )
 from core.explain.attribution import Attribution
 from core.explain.causes import Cause
 from core.explain.evidence.planted.views import ATTENTION_VIEWS
-from core.explain.faithfulness import Curve, Faithfulness, Removal
+from core.explain.faithfulness import Curve, Faithfulness, Removal, Spread
 from core.explain.methods.registry import METHODS
-from core.explain.references import BASELINES
+from core.explain.references import REFERENCES
 
 LABELS = ["2013-02-19", "2013-02-20", "2013-03-01"]
 FOUND = Attribution(
-    np.zeros((3, 1), np.float32), "ig", "direction", "Bullish", "window_mean", 0.6, -0.1, 0.0031, 16, 1.0,
-    ("return_5",), ("price",), "cell",
+    np.zeros((3, 1), np.float32), "ig", "direction", "Bullish", "window_mean", 0.6, -0.1, 0.475, 0.4, 1,
+    0.0031, 16, 1.0, ("return_5",), ("price",), "cell",
 )  # fmt: skip
 CAUSE = Cause(("return_5",), 1, 2, 0.4, 70.0, 50.0, 1.8, 0.1, 0.61, 0.52)
 
@@ -116,6 +117,32 @@ def test_the_colours_of_every_method_are_explained_above_the_map(method: str, da
     assert not (method == "feature_ablation" and "spread" in grouped)
 
 
+ORDINARY = replace(FOUND, reference="ordinary_windows", reference_windows=16, output=2.197)
+
+
+def test_the_reference_is_named_with_what_the_model_says_of_it() -> None:
+    assert reference_sentence(ORDINARY, "SP500") == (
+        "Reference: 16 ordinary windows of SP500, P(Bullish) .47, window .90: this map explains the "
+        "difference."
+    )
+    typical = replace(ORDINARY, reference="typical_window", reference_windows=1)
+    assert "Reference: a typical window of SP500, P(" in reference_sentence(typical, "SP500")
+
+
+def test_a_reference_that_says_the_same_or_never_was_is_warned_of() -> None:
+    same = reference_sentence(replace(ORDINARY, output=-0.09), "SP500")
+    assert "window .48: **they say the same, so there is next to nothing to explain.**" in same
+    strange = reference_sentence(replace(FOUND, reference_distance=10.54), "SP500")
+    assert "lies 10.5 times as far out as the model knows its way" in strange
+    assert "times as far out" not in reference_sentence(ORDINARY, "SP500")
+
+
+def test_a_bar_without_a_past_says_why_another_reference_stands_in() -> None:
+    said = reference_sentence(FOUND, "SP500", "ordinary_windows")
+    assert said.startswith("No whole window of SP500 came before this one. Reference: the window's own mean")
+    assert "No whole window" not in reference_sentence(FOUND, "SP500", "window_mean")
+
+
 def test_the_sum_is_told_with_its_error() -> None:
     verdict, said = completeness_sentence(FOUND)
     assert verdict == "off by 0.31%"
@@ -124,15 +151,18 @@ def test_the_sum_is_told_with_its_error() -> None:
 
 
 def curves(deleted: float, inserted: float) -> Faithfulness:
-    def flat(margin: float) -> Curve:
-        return Curve(np.array([0.0, 1.0]), np.full(2, margin))
+    shares = np.array([0.0, 1.0])
 
-    return Faithfulness(flat(deleted), flat(inserted), flat(0.0), flat(0.0), flat(1.0), flat(0.0), "cell")
+    def flat(margin: float) -> Curve:
+        return Curve(shares, np.full(2, margin))
+
+    by_chance = Spread(shares, np.linspace(-0.5, 0.5, 20)[:, None].repeat(2, 1))
+    return Faithfulness(flat(deleted), flat(inserted), by_chance, by_chance, flat(1.0), flat(0.0), "cell")
 
 
 @pytest.mark.parametrize(
     ("deleted", "inserted", "verdict"),
-    [(-1.0, 1.0, "yes"), (1.0, -1.0, "no"), (-1.0, -1.0, "not in both"), (0.0, 0.0, "no")],
+    [(-1.0, 1.0, "yes"), (1.0, -1.0, "no"), (-1.0, -1.0, "not in both"), (-0.4, 0.4, "no")],
 )
 def test_the_verdict_is_yes_only_when_both_beat_random(deleted: float, inserted: float, verdict: str) -> None:
     found, said = faithfulness_sentence(curves(deleted, inserted), "Bullish")
@@ -140,10 +170,11 @@ def test_the_verdict_is_yes_only_when_both_beat_random(deleted: float, inserted:
     assert ("Do not lean on this map" in said) == (verdict != "yes")
 
 
-def test_the_check_is_told_in_probabilities_and_log_odds() -> None:
+def test_the_check_is_told_in_ranks_and_probabilities() -> None:
     said = faithfulness_sentence(curves(-1.0, 1.0), "Bullish")[1]
-    assert "P(Bullish) averages 27%, in random order 50%; giving them back 73% against 50%" in said
-    assert "Deletion beats random by +1.00, insertion by +1.00" in said
+    assert "P(Bullish) averages 27% while cells are taken away, at random 50%; 73% while" in said
+    assert "better than 20 of 20 random orders; giving them back, than 20 (19 of each are needed)" in said
+    assert "better than 17 of 20 random orders" in faithfulness_sentence(curves(-0.37, 1.0), "Bullish")[1]
     assert "In the order of attention deletion averages 73%" in said
 
 
@@ -170,7 +201,7 @@ def test_what_was_not_measured_is_said_and_never_guessed() -> None:
     verdict, said = planted_sentence(PLANTED, "occlusion", "window_mean")
     assert verdict == "not measured"
     assert "Occlusion of bars against the window's own mean" in said
-    assert planted_score(PLANTED, "ig", "training_median") is None
+    assert planted_score(PLANTED, "ig", "typical_window") is None
 
 
 def test_the_planted_table_holds_every_explanation_best_first() -> None:
@@ -181,7 +212,7 @@ def test_the_planted_table_holds_every_explanation_best_first() -> None:
 
 
 def test_everything_offered_has_words() -> None:
-    assert set(BASELINE_TITLES) == set(BASELINES)
+    assert set(REFERENCE_TITLES) == set(REFERENCES)
     assert set(VIEW_TITLES) == set(ATTENTION_VIEWS)
     assert view_title("layer_conductance_0") == "layer conductance, as it comes in"
     assert view_title("layer_conductance_3") == "layer conductance, after layer 3"

@@ -136,7 +136,7 @@ def test_the_permalink_restores_the_selection(material):
     found = parse_params(asked, Selection("BBB", "1d"))
     assert found == Selection(
         "AAA", "1d", bar="2009-06-05", task="direction", target="Bearish", method="ig",
-        baseline="window_mean", model="small",
+        reference="window_mean", model="small",
     )  # fmt: skip
     assert material.link.startswith("http://desk:8501/attribution?")
 

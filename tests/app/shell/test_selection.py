@@ -52,6 +52,24 @@ def test_a_link_without_parameters_is_the_default() -> None:
     assert parse_params({"instrument": "  ", "embed": "true"}, DEFAULT) == DEFAULT
 
 
+@pytest.mark.parametrize(
+    ("params", "reference"),
+    [
+        ({"baseline": "window_mean"}, "window_mean"),
+        ({"baseline": "multi_reference"}, "ordinary_windows"),
+        ({"reference": "training_median"}, "ordinary_windows"),
+        ({"reference": "typical_window", "baseline": "window_mean"}, "typical_window"),
+        ({"baseline": " "}, None),
+    ],
+)
+def test_a_link_made_when_references_were_called_otherwise_still_opens(
+    params: dict[str, str], reference: str | None
+) -> None:
+    found = parse_params({"instrument": "AAPL"} | params, DEFAULT)
+    assert found.reference == reference
+    assert "baseline" not in found.to_params()
+
+
 def test_a_link_to_another_series_does_not_keep_the_bar_of_this_one() -> None:
     here = Selection("AAPL", "1d", bar="2020-01-02", looks="2020-01-01")
     assert parse_params({"instrument": "MSFT"}, here) == Selection("MSFT", "1d")

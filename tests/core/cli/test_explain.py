@@ -24,8 +24,14 @@ def test_json_holds_the_attribution_its_axes_and_its_check(home, capsys):
     assert np.shape(found["attribution"]) == (300, len(found["feature_names"]))
     assert len(found["bar_times"]) == 300
     assert found["ts"] == "2009-06-05T00:00:00+00:00"
-    assert (found["class"], found["method"], found["baseline"]) == ("Bullish", "ig", "window_mean")
-    change = found["output"] - found["baseline_output"]
+    assert (found["class"], found["method"]) == ("Bullish", "ig")
+    reference = found["reference"]
+    assert (reference["name"], reference["windows"]) == ("ordinary_windows", 16)
+    assert 0 < reference["probability"] < 1
+    assert reference["out_of_distribution"] == (reference["distance"] > 1)
+    assert found["random_orders"] == 20
+    assert 0 <= found["deletion_rank"] <= 20
+    change = found["output"] - found["reference_output"]
     assert abs(np.sum(found["attribution"]) - change) <= 0.011 * max(abs(change), 0.01)
     assert found["completeness_error"] <= 0.01
     for name in ("deletion", "insertion", "random_deletion", "random_insertion"):
@@ -45,7 +51,7 @@ def test_the_second_time_comes_from_disk(home, capsys):
 
 def test_the_class_called_and_the_best_planted_method_are_the_defaults(home, capsys, walk_bundle):
     scores = {
-        "gradient_times_input": {"training_median": {"auprc": 0.7}},
+        "gradient_times_input": {"typical_window": {"auprc": 0.7}},
         "ig": {"window_mean": {"auprc": 0.6}},
     }
     content = {
@@ -54,7 +60,7 @@ def test_the_class_called_and_the_best_planted_method_are_the_defaults(home, cap
     }
     write_evidence(evidence_folder(home, walk_bundle), walk_bundle, "planted", content)
     found = run(capsys, *EXPLAIN)
-    assert (found["method"], found["baseline"]) == ("gradient_times_input", "training_median")
+    assert (found["method"], found["reference"]["name"]) == ("gradient_times_input", "typical_window")
     assert found["planted_auprc"] == 0.7
     assert found["class"] == found["prediction"]["direction"]["call"]
 
@@ -64,7 +70,8 @@ def test_people_read_prediction_causes_check_and_completeness(home, capsys):
     said = capsys.readouterr().out
     assert "Why Bearish?" in said
     assert said.count("without it P(Bearish)") == 3
-    assert "Better than random both ways:" in said
+    assert "Reference: 16 ordinary windows of AAA, P(Bearish) 0." in said
+    assert "of 20 random orders at removing" in said
     assert "does not promise that its values add up" in said
     assert "python -m core evidence" in said
     assert len(said.splitlines()) < 25
@@ -76,7 +83,7 @@ def test_people_read_prediction_causes_check_and_completeness(home, capsys):
         (["--task", "weather"], "a task out of direction, volatility, regime"),
         (["--class", "up"], "a class out of Bullish, Bearish, Sideways"),
         (["--method", "deeplift"], "a method out of ig"),
-        (["--baseline", "zero"], "a baseline out of window_mean"),
+        (["--reference", "zero"], "a reference out of ordinary_windows"),
         (["--instrument", "ZZZ"], "a stored series, got ZZZ 1d"),
         (["--timeframe", "5m"], "a stored series, got AAA 5m"),
         (["--at", "someday"], "a time such as"),
@@ -86,6 +93,16 @@ def test_people_read_prediction_causes_check_and_completeness(home, capsys):
 )
 def test_what_cannot_be_explained_ends_in_one_sentence(home, capsys, wrong, said):
     assert said in refuse(capsys, *EXPLAIN, *wrong)
+
+
+def test_the_reference_is_still_understood_as_a_baseline(home, capsys):
+    found = run(capsys, *EXPLAIN, *QUICK, "--baseline", "window_mean")
+    assert found["reference"]["name"] == "window_mean"
+    with pytest.raises(SystemExit):
+        main(["explain", "--help"])
+    said = capsys.readouterr().out
+    assert "--reference" in said
+    assert "--baseline" not in said
 
 
 def test_html_writes_the_report_of_the_same_explanation(home, capsys, tmp_path, monkeypatch):

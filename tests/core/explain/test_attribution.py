@@ -9,10 +9,10 @@ from core.errors import InputError, WindowError
 from core.explain.attribution import attribute
 from core.explain.margin import TaskMargin, evaluate, probability
 from core.explain.methods.conductance import layer_conductance
-from core.explain.methods.gradients import clenshaw_curtis
+from core.explain.methods.gradients import fejer
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings, players, share_equally
-from core.explain.references import Baseline, multi_reference, training_median, window_mean
+from core.explain.references import ORDINARY, Reference, real_windows, window_mean
 from core.progress import Stopped
 
 NAMES = ("a", "b", "c", "d")
@@ -21,10 +21,10 @@ CELL_METHODS = [name for name, method in METHODS.items() if method.resolution ==
 QUICK = Settings(player_block=8, rounds=2)
 
 
-def explain(margin, window, baseline, method, settings=QUICK, **options):
+def explain(margin, window, reference, method, settings=QUICK, **options):
     names = NAMES if window.shape[1] == 4 else tuple("abcde")
     groups = GROUPS | {"e": "other"}
-    return attribute(margin, window, baseline, names, method, settings, groups=groups, **options)
+    return attribute(margin, window, reference, names, method, settings, groups=groups, **options)
 
 
 def test_methods_that_are_wrong_with_layer_normalisation_are_not_offered(linear):
@@ -37,12 +37,12 @@ def test_methods_that_are_wrong_with_layer_normalisation_are_not_offered(linear)
 @pytest.mark.filterwarnings("ignore:Setting forward, backward hooks")
 def test_deep_lift_does_not_add_up_where_integrated_gradients_do(margin, market_window):
     target = torch.from_numpy(market_window)[None]
-    baseline = torch.from_numpy(window_mean(market_window).references)
-    change = float(evaluate(margin, target)[0] - evaluate(margin, baseline)[0])
+    reference = torch.from_numpy(window_mean(market_window).windows)
+    change = float(evaluate(margin, target)[0] - evaluate(margin, reference)[0])
 
     def missed(method, **options):
         private = copy.deepcopy(margin)
-        values = method(private).attribute(target.requires_grad_(), baseline, **options)
+        values = method(private).attribute(target.requires_grad_(), reference, **options)
         return abs(float(values.detach().sum()) - change) / abs(change)
 
     assert missed(IntegratedGradients, n_steps=64) < 0.01
@@ -69,13 +69,88 @@ def test_gradient_shap_without_noise_is_exact_on_a_linear_model(linear):
     np.testing.assert_allclose(result.values, weights * (window - window.mean(0)), atol=1e-4)
 
 
-def test_several_references_count_as_their_mean_on_a_linear_model(linear):
+def ordinary(window, count, seed=1):
+    """Windows of the same shape, as the past of a series would give them."""
+    drawn = np.random.default_rng(seed).uniform(0, 100, (count, *window.shape)).astype(np.float32)
+    return real_windows(ORDINARY, drawn, distance=0.5)
+
+
+@pytest.mark.parametrize("method", CELL_METHODS)
+def test_several_references_count_as_their_mean_on_a_linear_model(linear, method):
     margin, weights, window = linear
-    references = np.random.default_rng(1).uniform(0, 100, (3, *window.shape)).astype(np.float32)
-    result = explain(margin, window, multi_reference(window, references), "ig")
-    np.testing.assert_allclose(result.values, weights * (window - references.mean(0)), atol=1e-4)
-    assert result.completeness_error < 1e-3
-    assert result.baseline == "multi_reference"
+    reference = ordinary(window, 3)
+    result = explain(margin, window, reference, method, Settings(noise=0.0, samples=4000, batch=64))
+    expected = weights * (window - reference.windows.mean(0))
+    # What is sampled draws its references at random.
+    atol = 0.05 * np.abs(expected).max() if METHODS[method].name.startswith(("gradient_s", "shap")) else 1e-4
+    np.testing.assert_allclose(result.values, expected, atol=atol)
+    assert result.reference == ORDINARY
+    assert result.reference_windows == 3
+    assert result.reference_distance == 0.5
+
+
+@pytest.mark.parametrize("method", ["ig", "feature_ablation", "occlusion", "permutation_shap"])
+def test_several_references_give_the_mean_of_each_alone(margin, market_window, method):
+    reference = ordinary(market_window, 2)
+    settings = Settings(first_steps=32, tolerance=1e-4, max_steps=64, player_block=20, rounds=3)
+    together = explain(margin, market_window, reference, method, settings).values
+    alone = [
+        explain(margin, market_window, Reference("one", window[None]), method, settings).values
+        for window in reference.windows
+    ]
+    expected = np.mean(alone, 0)
+    np.testing.assert_allclose(together, expected, atol=2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 16])
+def test_expected_gradients_add_up_to_the_mean_change(margin, market_window, count):
+    reference = ordinary(market_window, count)
+    result = explain(margin, market_window, reference, "ig")
+    change = evaluate(margin, market_window[None])[0] - evaluate(margin, reference.windows).mean()
+    assert result.completeness_error <= Settings().tolerance + 1e-3
+    assert result.values.sum() == pytest.approx(change, abs=0.012 * max(abs(change), 0.01))
+    assert result.reference_probability == pytest.approx(
+        probability(evaluate(margin, reference.windows)).mean()
+    )
+
+
+def test_references_share_the_steps(linear, margin, market_window):
+    straight, _, window = linear
+    assert explain(straight, window, ordinary(window, 1), "ig").steps == 15
+    assert explain(straight, window, ordinary(window, 16), "ig").steps == 16
+    one, many = (explain(margin, market_window, ordinary(market_window, n), "ig").steps for n in (1, 16))
+    assert many < 16 * one / 2
+
+
+def test_the_order_of_the_references_changes_nothing(margin, market_window):
+    reference = ordinary(market_window, 5)
+    turned = Reference(ORDINARY, reference.windows[::-1].copy())
+    settings = Settings(tolerance=1e-6, max_steps=64)
+    one, other = (explain(margin, market_window, each, "ig", settings).values for each in (reference, turned))
+    np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(one).max())
+
+
+def test_what_hides_cells_takes_the_most_ordinary_windows_alone_and_says_how_many(margin, market_window):
+    reference = ordinary(market_window, 6)
+    result = explain(margin, market_window, reference, "feature_ablation")
+    assert result.reference_windows == METHODS["feature_ablation"].most_windows == 4
+    few = explain(margin, market_window, reference.first(4), "feature_ablation")
+    np.testing.assert_array_equal(result.values, few.values)
+
+
+@pytest.mark.parametrize(
+    ("distance", "step", "strange", "same"), [(0.5, 0.0, False, True), (1.2, 40.0, True, False)]
+)
+def test_a_reference_that_explains_nothing_says_so(linear_margin, distance, step, strange, same):
+    weights = np.zeros((24, 4))
+    weights[5, 1] = 0.05
+    window = np.full((24, 4), 50, dtype=np.float32)
+    window[5, 1] += step
+    reference = Reference(ORDINARY, np.full((1, 24, 4), 50, dtype=np.float32), distance)
+    result = explain(linear_margin(weights, bias=-2.5), window, reference, "ig")
+    assert result.reference_probability == pytest.approx(0.5)
+    assert result.probability == pytest.approx(probability(0.05 * step), abs=1e-6)
+    assert (result.out_of_distribution, result.says_the_same) == (strange, same)
 
 
 def test_hiding_a_feature_of_a_linear_model_loses_its_whole_sum(linear):
@@ -106,8 +181,8 @@ def test_shap_on_groups_equals_the_sum_of_a_linear_models_cells(linear):
 def test_symmetric_cells_of_a_product_share_equally_and_dummies_get_nothing(product_margin, method):
     window = np.full((24, 4), 50, dtype=np.float32)
     window[3, 0], window[20, 2], window[10, 1] = 90, 90, 80
-    baseline = training_median(window, np.full(4, 50.0))
-    result = explain(product_margin((3, 0), (20, 2)), window, baseline, method)
+    reference = Reference("given", np.full((1, 24, 4), 50, dtype=np.float32))
+    result = explain(product_margin((3, 0), (20, 2)), window, reference, method)
     first, second = result.values[:8, :2].sum(), result.values[16:, 2:].sum()
     assert first == pytest.approx(second, rel=1e-4)
     assert first + second == pytest.approx(16.0, rel=1e-3)
@@ -128,17 +203,17 @@ def test_a_feature_the_model_never_reads_gets_nothing(linear_margin, linear, met
 
 def test_integrated_gradients_is_complete_on_the_market_transformer(margin, market_window):
     result = explain(margin, market_window, window_mean(market_window), "ig")
-    whole = result.output - result.baseline_output
+    whole = result.output - result.reference_output
     assert abs(result.values.sum() - whole) <= 0.01 * max(abs(whole), 0.01) + 1e-5
     assert result.completeness_error <= 0.011
-    assert result.steps in (16, 32, 64, 128)
+    assert result.steps in (15, 31, 63, 127)
 
 
 def test_integrated_gradients_agrees_with_captum(margin, market_window):
-    baseline = window_mean(market_window)
-    result = explain(margin, market_window, baseline, "ig", Settings(first_steps=64))
+    reference = window_mean(market_window)
+    result = explain(margin, market_window, reference, "ig", Settings(first_steps=64))
     oracle = IntegratedGradients(margin).attribute(
-        torch.from_numpy(market_window)[None], torch.from_numpy(baseline.references), n_steps=200
+        torch.from_numpy(market_window)[None], torch.from_numpy(reference.windows), n_steps=200
     )
     np.testing.assert_allclose(result.values, oracle[0].numpy(), atol=2e-3 * np.abs(result.values).max())
 
@@ -146,16 +221,16 @@ def test_integrated_gradients_agrees_with_captum(margin, market_window):
 def test_steps_stop_at_the_limit_and_the_error_is_reported(margin, market_window):
     settings = Settings(first_steps=2, max_steps=4, tolerance=1e-12)
     result = explain(margin, market_window, window_mean(market_window), "ig", settings)
-    assert result.steps == 4
+    assert result.steps == 3
     assert result.completeness_error > 1e-12
 
 
 @pytest.mark.parametrize("intervals", [2, 4, 16])
 def test_quadrature_is_exact_for_polynomials_and_nested(intervals):
-    points, weights = clenshaw_curtis(intervals)
-    for degree in range(intervals + 1):
+    points, weights = fejer(intervals)
+    for degree in range(intervals):
         assert weights @ np.array(points) ** degree == pytest.approx(1 / (degree + 1), abs=1e-12)
-    assert set(points) <= set(clenshaw_curtis(2 * intervals)[0])
+    assert set(points) <= set(fejer(2 * intervals)[0])
 
 
 def test_the_margin_is_the_log_odds_of_the_class(margin, market_window):
@@ -187,19 +262,19 @@ def test_bars_an_encoder_cannot_see_get_nothing(model, market_window):
     assert np.abs(result.values[-7:]).min(1).max() > 0
     changed = market_window.copy()
     changed[:-7] = changed[:-7][::-1]
-    again = explain(near, changed, Baseline("given", window_mean(market_window).references), "ig")
+    again = explain(near, changed, Reference("given", window_mean(market_window).windows), "ig")
     np.testing.assert_allclose(again.values, result.values, atol=1e-6)
 
 
 def test_a_seed_gives_the_same_values_and_leaves_the_global_generators_alone(margin, market_window):
-    baseline = window_mean(market_window)
+    reference = window_mean(market_window)
     np.random.seed(5)
     expected = np.random.uniform()
     np.random.seed(5)
-    first = explain(margin, market_window, baseline, "gradient_shap").values
+    first = explain(margin, market_window, reference, "gradient_shap").values
     assert np.random.uniform() == expected
-    np.testing.assert_array_equal(first, explain(margin, market_window, baseline, "gradient_shap").values)
-    other = explain(margin, market_window, baseline, "gradient_shap", Settings(seed=1)).values
+    np.testing.assert_array_equal(first, explain(margin, market_window, reference, "gradient_shap").values)
+    other = explain(margin, market_window, reference, "gradient_shap", Settings(seed=1)).values
     assert np.abs(first - other).max() > 0
 
 
@@ -216,19 +291,19 @@ def test_work_reports_progress_to_its_end_and_can_be_cancelled(margin, market_wi
 
 
 def test_conductance_adds_up_at_every_depth_and_is_integrated_gradients_at_the_first(margin, market_window):
-    baseline = window_mean(market_window)
-    result = layer_conductance(margin, market_window, baseline.references)
+    reference = window_mean(market_window)
+    result = layer_conductance(margin, market_window, reference.windows)
     assert result.values.shape == (3, 40)
     assert result.completeness_error.max() <= Settings().tolerance
-    change = result.output - result.baseline_output
+    change = result.output - result.reference_output
     np.testing.assert_allclose(result.values.sum(1), change, rtol=0.02, atol=2e-4)
-    by_bar = explain(margin, market_window, baseline, "ig", Settings(first_steps=64)).by_bar
+    by_bar = explain(margin, market_window, reference, "ig", Settings(first_steps=64)).by_bar
     np.testing.assert_allclose(result.values[0], by_bar, atol=0.02 * np.abs(by_bar).max())
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in margin.modules())
 
 
 def test_conductance_walked_forth_and_back_needs_fewer_steps_than_one_way(margin, market_window):
-    reference = window_mean(market_window).references
+    reference = window_mean(market_window).windows
     target, start = torch.from_numpy(market_window)[None], torch.from_numpy(reference)
 
     def one_way(steps):
@@ -243,11 +318,11 @@ def test_conductance_walked_forth_and_back_needs_fewer_steps_than_one_way(margin
 
 
 def test_conductance_that_cannot_be_completed_says_by_how_much(margin, market_window):
-    reference = window_mean(market_window).references
+    reference = window_mean(market_window).windows
     settings = Settings(tolerance=1e-9)
     result = layer_conductance(margin, market_window, reference, settings, steps=2, max_steps=4)
-    missing = np.abs(result.values.sum(1) - (result.output - result.baseline_output))
-    change = max(abs(result.output - result.baseline_output), 0.01)
+    missing = np.abs(result.values.sum(1) - (result.output - result.reference_output))
+    change = max(abs(result.output - result.reference_output), 0.01)
     assert result.steps == 4
     np.testing.assert_allclose(result.completeness_error, missing / change)
     assert result.completeness_error.max() > 1e-9
@@ -280,10 +355,10 @@ def test_unusable_input_is_refused_in_a_sentence(model, linear):
         TaskMargin(model, "mood", "Up", ("Up", "Down", "Flat"))
     with pytest.raises(WindowError, match="finite"):
         window_mean(np.full((4, 2), np.nan))
-    with pytest.raises(WindowError, match="median"):
-        training_median(window, np.zeros(3))
-    with pytest.raises(WindowError, match="reference"):
-        multi_reference(window, np.zeros((2, 3, 4)))
+    with pytest.raises(WindowError, match="reference windows"):
+        real_windows(ORDINARY, np.zeros((0, 3, 4)))
+    with pytest.raises(InputError, match="references of shape"):
+        explain(margin, window, real_windows(ORDINARY, np.zeros((2, 3, 4))), "ig")
     with pytest.raises(InputError, match="names"):
         attribute(margin, window, window_mean(window), ("a",))
     with pytest.raises(InputError, match="even"):

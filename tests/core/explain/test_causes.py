@@ -46,10 +46,10 @@ def test_the_strongest_causes_are_the_planted_ones_with_their_sums(planted):
 
 def test_each_cause_says_what_stood_there_what_is_usual_and_what_is_left_without_it(planted):
     margin, weights, window = planted
-    baseline = window_mean(window)
+    reference = window_mean(window)
     market = window / 10
-    usual = baseline.references.mean(0) / 10
-    causes = find_causes(explain(margin, window), margin, window, baseline, market, usual)
+    usual = reference.windows.mean(0) / 10
+    causes = find_causes(explain(margin, window), margin, window, reference, market, usual)
     whole = float((weights * window).sum())
     for cause in causes:
         column = NAMES.index(cause.features[0])
@@ -76,9 +76,9 @@ def test_a_cause_is_as_fine_as_the_method(planted, method, settings, features, b
     first = strongest_cells(explain(margin, window, method, **settings))[0]
     assert len(first.features) == features
     assert (first.first, first.last) == bars
-    baseline = window_mean(window)
+    reference = window_mean(window)
     cause = find_causes(
-        explain(margin, window, method, **settings), margin, window, baseline, window, baseline.references[0]
+        explain(margin, window, method, **settings), margin, window, reference, window, reference.windows[0]
     )[0]
     assert np.isnan(cause.market) == (features != 1)
     assert cause.after < cause.before

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import core.explain.cache as cache_module
 import core.explain.explanation as explanation
 from core.data.store import BarStore
 from core.errors import InputError
@@ -15,9 +16,13 @@ from core.explain.explanation import (
     check_explanation,
     explain_moment,
     pose_question,
+    recall_attribution,
+    recall_check,
 )
+from core.explain.margin import evaluate, probability
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
+from core.explain.references import SAME
 from core.predictor import Predictor
 from core.progress import Stopped
 
@@ -66,7 +71,7 @@ def test_what_is_read_from_disk_equals_what_was_computed(moment, question, cache
     assert json.dumps(read.to_dict()) == json.dumps(computed.to_dict())
     np.testing.assert_array_equal(read.attribution.values, computed.attribution.values)
     assert read.check.removal == computed.check.removal
-    for name in ("deletion", "random_insertion", "attention_deletion"):
+    for name in ("deletion", "random_insertions", "attention_deletion"):
         one, other = (getattr(found.check.faithfulness, name) for found in (read, computed))
         np.testing.assert_array_equal(one.margins, other.margins)
         np.testing.assert_array_equal(one.shares, other.shares)
@@ -122,28 +127,80 @@ def test_the_dictionary_is_json_and_says_what_machines_need(moment, question):
     assert len(plain["bar_times"]) == bars
     assert plain["bar_times"][-1] == "2009-06-05T00:00:00Z"
     assert plain["known_at"] == "2009-06-06T00:00:00+00:00"
-    assert (plain["class"], plain["method"], plain["baseline"]) == (
-        "Bullish",
-        "gradient_times_input",
-        "window_mean",
+    assert (plain["class"], plain["method"]) == ("Bullish", "gradient_times_input")
+    reference = moment.reference("window_mean", "direction", "Bullish")
+    said = probability(evaluate(moment.margin("direction", "Bullish"), reference.windows))[0]
+    assert plain["reference"] == {
+        "name": "window_mean",
+        "windows": 1,
+        "probability": pytest.approx(said),
+        "out_of_distribution": reference.distance > 1,
+        "distance": reference.distance,
+        "says_the_same": abs(plain["probability"] - said) <= SAME,
+    }
+    assert plain["probability"] == pytest.approx(
+        moment.prediction.tasks["direction"].probabilities[0], abs=1e-5
     )
+    faithful = found.check.faithfulness
+    assert plain["random_orders"] == 20
+    assert plain["deletion_rank"] == (faithful.random_deletions.areas > faithful.deletion.area).sum()
+    assert plain["insertion_rank"] == (faithful.random_insertions.areas < faithful.insertion.area).sum()
+    assert plain["better_than_random"] == (min(plain["deletion_rank"], plain["insertion_rank"]) >= 19)
     assert plain["completeness_error"] is None
     assert plain["deletion_area"] == pytest.approx(found.check.faithfulness.deletion.area)
     assert plain["removal"]["sentence"] == found.check.removal.sentence
+
+
+def test_an_explanation_against_ordinary_windows_reads_them_and_itself_from_disk(
+    moment, question, cache, request
+):
+    asked = replace(question, reference="ordinary_windows")
+    computed = explain(moment, asked, cache)
+    assert computed.to_dict()["reference"]["windows"] == 16
+    assert computed.to_dict()["reference"]["name"] == "ordinary_windows"
+    request.getfixturevalue("unasked")
+    again = Moment(moment.predictor, moment.window)
+    assert json.dumps(explain(again, asked, cache).to_dict()) == json.dumps(computed.to_dict())
+
+
+def test_corrected_earlier_bars_make_another_entry(moment, question, cache, walks, tmp_path):
+    asked = replace(question, reference="ordinary_windows")
+    explain(moment, asked, cache)
+    store = BarStore(tmp_path / "corrected")
+    for bars in walks.values():
+        store.upsert(bars.assign(volume=bars["volume"].where(bars.index != 400, 1.0)))
+    corrected = Moment(Predictor(moment.bundle, store), moment.window)
+    assert recall_attribution(moment, asked, cache) is not None
+    assert recall_attribution(corrected, asked, cache) is None
+    assert recall_attribution(corrected, replace(asked, reference="window_mean"), cache) is None
+
+
+def test_a_check_of_the_older_form_is_made_anew(moment, question, cache, monkeypatch):
+    monkeypatch.setattr(cache_module, "FORMAT", 1)
+    explain(moment, question, cache)
+    monkeypatch.undo()
+    assert recall_check(moment, question, cache) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "now"), [("multi_reference", "ordinary_windows"), ("training_median", "ordinary_windows")]
+)
+def test_references_of_old_scripts_are_understood(moment, old, now):
+    assert pose_question(moment, None, task="direction", reference=old).reference == now
 
 
 def test_integrated_gradients_report_how_far_they_add_up(moment, question):
     found = explain(moment, replace(question, method="ig", settings=Settings()))
     plain = found.to_dict()
     total = np.sum(plain["attribution"])
-    change = plain["output"] - plain["baseline_output"]
+    change = plain["output"] - plain["reference_output"]
     assert total == pytest.approx(change, abs=0.02 * max(abs(change), 0.01))
     assert plain["completeness_error"] <= 0.02
 
 
 def test_a_question_is_filled_in_with_the_call_and_the_unmeasured_defaults(moment):
     posed = pose_question(moment, None, task="regime")
-    assert posed == Question("regime", moment.prediction.tasks["regime"].call, "ig", "window_mean")
+    assert posed == Question("regime", moment.prediction.tasks["regime"].call, "ig", "ordinary_windows")
 
 
 @pytest.mark.parametrize("name", ["bullish", "BULLISH", " Bullish "])
@@ -157,7 +214,7 @@ def test_a_class_is_found_in_any_case(moment, name):
         ({"task": "weather"}, "a task out of direction, volatility, regime"),
         ({"target": "High"}, "a class out of Bullish, Bearish, Sideways"),
         ({"method": "deeplift"}, "a method out of ig"),
-        ({"baseline": "zero"}, "a baseline out of window_mean"),
+        ({"reference": "zero"}, "a reference out of ordinary_windows"),
     ],
 )
 def test_what_does_not_exist_is_refused_before_anything_is_computed(moment, wrong, said):

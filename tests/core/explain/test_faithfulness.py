@@ -4,22 +4,22 @@ import pytest
 from core.errors import InputError
 from core.explain.faithfulness import Removal, measure_faithfulness, remove_top
 from core.explain.margin import evaluate, probability
-from core.explain.references import window_mean
+from core.explain.references import ORDINARY, real_windows, window_mean
 from core.progress import Stopped
 
 
 @pytest.fixture
 def case(linear):
     margin, weights, window = linear
-    baseline = window_mean(window)
-    return margin, window, baseline, weights * (window - baseline.references[0])
+    reference = window_mean(window)
+    return margin, window, reference, weights * (window - reference.windows[0])
 
 
 def test_deletion_and_insertion_of_a_linear_model_in_closed_form(case):
-    margin, window, baseline, cells = case
-    result = measure_faithfulness(margin, window, cells, baseline, steps=cells.size)
+    margin, window, reference, cells = case
+    result = measure_faithfulness(margin, window, cells, reference, steps=cells.size)
     ordered = np.sort(cells.ravel())[::-1]
-    start, floor = evaluate(margin, window[None])[0], evaluate(margin, baseline.references)[0]
+    start, floor = evaluate(margin, window[None])[0], evaluate(margin, reference.windows)[0]
     removed = np.concatenate([[0], np.cumsum(ordered)])
     np.testing.assert_allclose(result.deletion.margins, start - removed, atol=1e-4)
     np.testing.assert_allclose(result.insertion.margins, floor + removed, atol=1e-4)
@@ -27,51 +27,53 @@ def test_deletion_and_insertion_of_a_linear_model_in_closed_form(case):
 
 
 def test_random_removal_of_a_linear_model_falls_on_the_straight_line(case):
-    margin, window, baseline, cells = case
-    result = measure_faithfulness(margin, window, cells, baseline, steps=8, random_orders=200)
-    ends = evaluate(margin, np.stack([window, baseline.references[0]]))
+    margin, window, reference, cells = case
+    result = measure_faithfulness(margin, window, cells, reference, steps=8, random_orders=200)
+    ends = evaluate(margin, np.stack([window, reference.windows[0]]))
     expected = ends[0] + np.linspace(0, 1, 9) * (ends[1] - ends[0])
     spread = cells.std() * np.sqrt(cells.size) / 2 / np.sqrt(200)
-    assert np.abs(result.random_deletion.margins - expected).max() < 5 * spread
+    assert np.abs(result.random_deletions.mean.margins - expected).max() < 5 * spread
 
 
 def test_the_true_attribution_beats_random_and_its_reverse_does_not(case):
-    margin, window, baseline, cells = case
-    true = measure_faithfulness(margin, window, cells, baseline)
+    margin, window, reference, cells = case
+    true = measure_faithfulness(margin, window, cells, reference)
     assert true.better_than_random
-    reverse = measure_faithfulness(margin, window, -cells, baseline)
+    assert true.deletion_rank == true.insertion_rank == true.random_orders == 20
+    reverse = measure_faithfulness(margin, window, -cells, reference)
     assert reverse.deletion_gain < 0
+    assert reverse.deletion_rank == reverse.insertion_rank == 0
     assert not reverse.better_than_random
 
 
 def test_attention_order_by_bars_is_the_order_given(case):
-    margin, window, baseline, cells = case
-    result = measure_faithfulness(margin, window, cells, baseline, attention=cells.sum(1), unit="bar")
+    margin, window, reference, cells = case
+    result = measure_faithfulness(margin, window, cells, reference, attention=cells.sum(1), unit="bar")
     np.testing.assert_allclose(result.attention_deletion.margins, result.deletion.margins, atol=1e-5)
     np.testing.assert_allclose(result.attention_insertion.margins, result.insertion.margins, atol=1e-5)
-    by_cell = measure_faithfulness(margin, window, cells, baseline, attention=np.arange(24.0))
+    by_cell = measure_faithfulness(margin, window, cells, reference, attention=np.arange(24.0))
     assert by_cell.attention_deletion.area > by_cell.deletion.area
 
 
-def test_curves_start_at_the_window_and_end_at_the_baseline(margin, market_window):
-    baseline = window_mean(market_window)
+def test_curves_start_at_the_window_and_end_at_the_reference(margin, market_window):
+    reference = window_mean(market_window)
     values = np.random.default_rng(0).normal(size=market_window.shape)
     seen = []
     result = measure_faithfulness(
-        margin, market_window, values, baseline, progress=lambda done, planned: seen.append((done, planned))
+        margin, market_window, values, reference, progress=lambda done, planned: seen.append((done, planned))
     )
-    ends = evaluate(margin, np.stack([market_window, baseline.references[0]]))
+    ends = evaluate(margin, np.stack([market_window, reference.windows[0]]))
     np.testing.assert_allclose(result.deletion.margins[[0, -1]], ends, atol=1e-5)
     np.testing.assert_allclose(result.insertion.margins[[-1, 0]], ends, atol=1e-5)
     assert 0 <= result.deletion.probability_area <= 1
     assert seen[-1][0] == seen[-1][1]
     with pytest.raises(Stopped):
-        measure_faithfulness(margin, market_window, values, baseline, cancelled=lambda: True)
+        measure_faithfulness(margin, market_window, values, reference, cancelled=lambda: True)
 
 
 def test_removing_the_top_bars_says_what_is_left(case):
-    margin, window, baseline, cells = case
-    result = remove_top(margin, window, cells, baseline, count=3)
+    margin, window, reference, cells = case
+    result = remove_top(margin, window, cells, reference, count=3)
     top = np.argsort(-cells.sum(1))[:3]
     assert result.removed == tuple(top)
     start = evaluate(margin, window[None])[0]
@@ -91,15 +93,60 @@ def test_the_sentence_says_which_way_the_probability_went(after, words):
 
 
 def test_removing_one_cell_removes_the_largest(case):
-    margin, window, baseline, cells = case
-    result = remove_top(margin, window, cells, baseline, count=1, unit="cell")
+    margin, window, reference, cells = case
+    result = remove_top(margin, window, cells, reference, count=1, unit="cell")
     assert result.removed == (np.unravel_index(cells.argmax(), cells.shape),)
     assert "this 1 cell P(Up)" in result.sentence
     with pytest.raises(InputError, match="1 to 24 bars"):
-        remove_top(margin, window, cells, baseline, count=25)
+        remove_top(margin, window, cells, reference, count=25)
+
+
+def test_a_random_order_ranks_like_any_other(case):
+    margin, window, reference, cells = case
+    rng = np.random.default_rng(0)
+    ranks = [
+        measure_faithfulness(
+            margin, window, rng.permutation(cells.size).reshape(cells.shape), reference, steps=6, seed=seed
+        ).deletion_rank
+        for seed in range(60)
+    ]
+    # A rank out of 0..20, all as likely: mean 10, spread 6.06.
+    assert abs(np.mean(ranks) - 10) < 4 * 6.06 / np.sqrt(60)
+    assert np.mean(np.array(ranks) >= 19) < 0.3
+
+
+def test_random_orders_are_paired_with_the_references_windows(linear):
+    margin, weights, window = linear
+    windows = np.random.default_rng(4).uniform(0, 100, (3, *window.shape)).astype(np.float32)
+    reference = real_windows(ORDINARY, windows)
+    cells = weights * (window - windows.mean(0))
+    result = measure_faithfulness(margin, window, cells, reference, steps=6, random_orders=6)
+    start, floors = evaluate(margin, window[None])[0], evaluate(margin, windows)
+    np.testing.assert_allclose(result.random_deletions.margins[:, 0], start, atol=1e-4)
+    np.testing.assert_allclose(result.random_deletions.margins[:, -1], floors.mean(), atol=1e-4)
+    np.testing.assert_allclose(result.deletion.margins[[0, -1]], [start, floors.mean()], atol=1e-4)
+    # One pair by hand: how much the first random order and the explanation differ against the first window.
+    order = np.random.default_rng(0).permutation(cells.size)
+    given = (weights * (window - windows[0])).ravel()
+    told = given[np.argsort(-cells, axis=None, kind="stable")]
+    by_chance = np.array([given[order < count].sum() for count in range(0, cells.size + 1, 16)])
+    differs = by_chance - np.concatenate([[0], np.cumsum(told)])[::16]
+    np.testing.assert_allclose(
+        result.random_deletions.margins[0], result.deletion.margins - differs, atol=1e-4
+    )
+
+
+def test_insertion_of_a_random_order_is_the_deletion_of_its_reverse(margin, market_window):
+    reference = window_mean(market_window)
+    values = np.random.default_rng(0).normal(size=market_window.shape)
+    result = measure_faithfulness(margin, market_window, values, reference, steps=7, random_orders=3)
+    np.testing.assert_allclose(
+        result.random_insertions.margins, result.random_deletions.margins[:, ::-1], atol=1e-5
+    )
+    np.testing.assert_allclose(result.random_insertions.areas, result.random_deletions.areas, atol=1e-5)
 
 
 def test_shapes_that_do_not_fit_are_refused(case):
-    margin, window, baseline, cells = case
+    margin, window, reference, cells = case
     with pytest.raises(InputError, match="attribution of shape"):
-        measure_faithfulness(margin, window, cells[:-1], baseline)
+        measure_faithfulness(margin, window, cells[:-1], reference)

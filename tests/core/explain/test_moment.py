@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 
-from core.data.segments import TRAIN
 from core.data.store import BarStore
-from core.errors import InputError, WindowError
+from core.errors import InputError
 from core.explain.margin import evaluate
-from core.explain.moment import REFERENCES, Moment
+from core.explain.moment import Moment
 from core.predictor import Predictor
 
 AT = pd.Timestamp("2009-06-05", tz="UTC")
@@ -54,49 +53,23 @@ def test_market_values_scale_back_to_the_window(moment):
     np.testing.assert_allclose(scaled, moment.features, atol=1e-2)
 
 
-def test_the_training_median_is_the_scalers_own(moment):
-    reference = moment.baseline("training_median").references[0]
-    assert (reference == reference[0]).all()
-    median = moment.market_values(reference[:1])[0]
-    np.testing.assert_allclose(median, moment.bundle.scaler.median, atol=1e-3, rtol=1e-3)
+def test_the_windows_own_mean_stands_still_and_is_judged(predictor, moment):
+    reference = moment.reference("window_mean", "direction")
+    np.testing.assert_array_equal(reference.windows[0], np.tile(moment.features.mean(0), (300, 1)))
+    still = replace(moment.window, features=reference.windows[0])
+    assert reference.distance == pytest.approx(predictor.predict_window(still).distance)
 
 
-def test_references_are_training_windows_of_the_same_series(predictor, moment):
-    references = moment.baseline("multi_reference").references
-    assert references.shape == (REFERENCES, *moment.features.shape)
-    series = predictor.label_range("AAA", "1d", end=moment.bundle.borders.train_end)
-    for reference in references:
-        ends = [
-            end
-            for end in range(299, len(series.ts))
-            if np.array_equal(series.features[end - 299 : end + 1], reference)
-        ]
-        assert len(ends) == 1
-        assert any(series.segments[task][ends[0]] == TRAIN for task in series.segments)
-
-
-def test_a_strange_instrument_borrows_references_of_a_known_one(predictor, moment):
-    stranger = Moment(predictor, replace(moment.window, instrument="ZZZ"))
-    np.testing.assert_array_equal(
-        stranger.baseline("multi_reference").references, moment.baseline("multi_reference").references
-    )
-
-
-def test_a_store_without_training_bars_says_so(walks, walk_bundle, tmp_path):
-    store = BarStore(tmp_path)
-    late = walks["AAA", "1d"]
-    store.upsert(late[late["ts"] > walk_bundle.borders.train_end])
-    moment = Moment.at(Predictor(walk_bundle, store), "AAA", "1d")
-    with pytest.raises(WindowError, match="training windows of a 1d series"):
-        moment.baseline("multi_reference")
-    store.upsert(walks["BBB", "1d"])
-    assert len(moment.baseline("multi_reference").references) == REFERENCES
+def test_an_explanation_without_a_class_is_of_the_one_called(moment):
+    called = moment.prediction.tasks["regime"].call
+    found, named = (moment.reference("ordinary_windows", "regime", name) for name in (None, called))
+    np.testing.assert_array_equal(found.windows, named.windows)
 
 
 @pytest.mark.parametrize("name", ["zero", "", "Window_Mean"])
-def test_an_unknown_baseline_is_refused(moment, name):
-    with pytest.raises(InputError, match="a baseline out of window_mean"):
-        moment.baseline(name)
+def test_an_unknown_reference_is_refused(moment, name):
+    with pytest.raises(InputError, match="a reference out of ordinary_windows"):
+        moment.reference(name, "direction")
 
 
 def test_an_unknown_task_or_class_is_refused(moment):

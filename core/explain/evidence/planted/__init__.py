@@ -1,4 +1,4 @@
 """Markets with known causes that score every method.
 
-Files: markets, run, scores, training, views.
+Files: markets, references, run, scores, training, views.
 """

@@ -1,9 +1,9 @@
 """Markets with known causes: windows like the model's own input, labels, and which cells made each label.
 
-Every column is noise that remembers a little (AR(1)) around 50 on the 0..100 scale. A cause is planted, and
-the label at a bar follows from the planted cells of its own past alone, then is flipped with probability
-`FLIPPED`; a judge who knows the rule is therefore right with probability ``1 - FLIPPED``, and none can do
-better.
+Every column is noise that remembers a little (AR(1)) around its series' level on the 0..100 scale. A cause is
+planted, and the label at a bar follows from the planted cells of its own past alone, then is flipped with
+probability `FLIPPED`; a judge who knows the rule is therefore right with probability ``1 - FLIPPED``, and
+none can do better.
 
 Shapes: n windows, T bars, N features.
 """
@@ -41,6 +41,8 @@ class PlantedData:
         Labels before any was flipped, what the best judge answers, (n, T).
     mask
         Cells that made the label of the last bar, (n, T, N) bool.
+    series
+        Which of the market's series each window is of, (n,) int64.
     bayes_accuracy
         Best accuracy there is.
     """
@@ -50,16 +52,27 @@ class PlantedData:
     labels: np.ndarray
     rule: np.ndarray
     mask: np.ndarray
+    series: np.ndarray
     bayes_accuracy: float = BAYES_ACCURACY
 
 
 @dataclass(frozen=True)
 class Generator:
-    """One kind of planted market: what it plants, in a sentence, and how."""
+    """One kind of planted market: what it plants, in a sentence, and how.
+
+    Attributes
+    ----------
+    plant
+        Windows around 50, changed in place -> rule (n, T) and mask (n, T, N).
+    scales
+        Level and spread of each of its series. Every column of a window stands at its series' own level once
+        the cause is planted, so that a label speaks of where a series stands on its own scale.
+    """
 
     name: str
     explanation: str
     plant: Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    scales: tuple[tuple[float, float], ...] = ((50.0, _SPREAD),)
 
     def draw(self, count: int, seed: int, bars: int = 300, features: int = 30) -> PlantedData:
         """Draw `count` windows; the same seed gives the same ones.
@@ -78,11 +91,14 @@ class Generator:
         generator = np.random.default_rng(seed)
         windows = 50 + _SPREAD * _noise(generator, count, bars, features)
         rule, mask = self.plant(windows, generator)
-        np.clip(windows, 0, 100, out=windows)
+        several = len(self.scales) > 1
+        series = generator.integers(len(self.scales), size=count) if several else np.zeros(count, np.int64)
+        levels, spreads = np.array(self.scales).T[:, series, None, None]
+        windows = np.clip(levels + spreads / _SPREAD * (windows - 50), 0, 100)
         flipped = generator.random(rule.shape) < FLIPPED
         labels = np.where(flipped, 1 - rule, rule)
         labels[:, :FIRST_LABEL] = -1
-        return PlantedData(self.name, windows.astype(np.float32), labels, rule, mask)
+        return PlantedData(self.name, windows.astype(np.float32), labels, rule, mask, series)
 
 
 def _noise(generator: np.random.Generator, count: int, bars: int, features: int) -> np.ndarray:
@@ -173,6 +189,10 @@ def _plant_decoy(windows: np.ndarray, generator: np.random.Generator) -> tuple[n
     return _plant_mean(windows, 5, 0, 19)
 
 
+def _plant_own_scale(windows: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _plant_mean(_widened(windows, 4), 4, 0, 19)
+
+
 def _widened(windows: np.ndarray, feature: int) -> np.ndarray:
     # A mean of clipped values would not be the mean the model sees; 2 * 10 stays within 0..100 after this.
     windows[:, :, feature] = np.clip(50 + 2 * (windows[:, :, feature] - 50), 0, 100)
@@ -209,6 +229,14 @@ GENERATORS: dict[str, Generator] = {
             "One feature's mean over the last 20 bars; another feature moves along with it and says "
             "nothing more.",
             _plant_decoy,
+        ),
+        Generator(
+            "own_scale",
+            "Four series, each at a level and with a spread of its own in all columns: whether one feature's "
+            "mean over the last 20 bars is high or low for its own series.",
+            _plant_own_scale,
+            # A column widened to 50 around its level stays within 0..100 on each of these scales.
+            ((30.0, 6.0), (50.0, 10.0), (70.0, 5.0), (42.0, 4.0)),
         ),
     )
 }

@@ -19,20 +19,34 @@ from core.config import ModelConfig
 from core.disk import digest_json, stage_file, write_json
 from core.errors import InputError
 from core.explain.evidence.planted.markets import GENERATORS, Generator
+from core.explain.evidence.planted.references import draw_references, with_mean
 from core.explain.evidence.planted.scores import CauseScore, mean_score, score_causes
-from core.explain.evidence.planted.training import PlantedTraining, TrainedModel, build_model, train_planted
+from core.explain.evidence.planted.training import (
+    CLASSES,
+    TASK,
+    PlantedTraining,
+    TrainedModel,
+    build_model,
+    train_planted,
+)
 from core.explain.evidence.planted.views import (
     accuracy_at_last_bar,
     explain_planted,
     randomised_correlation,
     views_of,
 )
+from core.explain.evidence.store import FORMATS
+from core.explain.margin import TaskMargin
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
+from core.explain.references import ORDINARY
 from core.progress import Cancelled, StageProgress, Stopped
 
 TABLE = "planted.json"
-FORMAT = 1
+FORMAT = FORMATS["planted"]
+WINDOWS = 24
+"""Windows explained per market."""
+
 RANDOMISED_WINDOWS = 2
 _TEST_SEED = 7
 _SAVE_EVERY = 10
@@ -49,7 +63,7 @@ class _Scoring:
 def run_planted(
     config: ModelConfig,
     out: Path,
-    windows: int = 100,
+    windows: int = WINDOWS,
     progress: StageProgress | None = None,
     *,
     training: PlantedTraining | None = None,
@@ -81,9 +95,9 @@ def run_planted(
     -------
     dict
         The table: ``generators[name]`` holds accuracy, bayes_accuracy, training_steps,
-        ``scores[method][baseline]`` (see `mean_score`, windows and seconds per explanation) and
+        ``scores[method][reference]`` (see `mean_score`, windows and seconds per explanation) and
         ``randomised[method]`` (rank correlation of magnitudes with those of the same model with random
-        weights: near 0 is sane); ``best`` names the method and baseline with the highest AUPRC averaged over
+        weights: near 0 is sane); ``best`` names the method and reference with the highest AUPRC averaged over
         generators.
 
     Raises
@@ -125,14 +139,14 @@ def run_planted(
 
 
 def best_method(results: dict[str, Any]) -> dict[str, Any]:
-    """Method and baseline whose AUPRC, averaged over generators, is highest."""
+    """Method and reference whose AUPRC, averaged over generators, is highest."""
     sums: dict[tuple[str, str], list[float]] = {}
     for result in results.values():
-        for method, by_baseline in result["scores"].items():
-            for baseline, score in by_baseline.items():
-                sums.setdefault((method, baseline), []).append(score["auprc"])
-    (method, baseline), values = max(sums.items(), key=lambda item: np.mean(item[1]))
-    return {"method": method, "baseline": baseline, "auprc": float(np.mean(values))}
+        for method, by_reference in result["scores"].items():
+            for reference, score in by_reference.items():
+                sums.setdefault((method, reference), []).append(score["auprc"])
+    (method, reference), values = max(sums.items(), key=lambda item: np.mean(item[1]))
+    return {"method": method, "reference": reference, "auprc": float(np.mean(values))}
 
 
 def _score_generator(
@@ -157,6 +171,11 @@ def _score_generator(
         write_json(path, {"key": key, "rows": rows, "randomised": randomised})
 
     views = views_of(scoring.methods, len(model.blocks))
+    drawn = draw_references(generator, TaskMargin(model, TASK.name, CLASSES[-1], CLASSES), bars, features)
+    references = [
+        with_mean(drawn[int(series)], window)
+        for series, window in zip(data.series, data.windows, strict=True)
+    ]
     for index, row in enumerate(rows):
         absent = [view for view in views if "|".join(view) not in row]
         if not absent:
@@ -167,6 +186,7 @@ def _score_generator(
         explained = explain_planted(
             model,
             data.windows[index],
+            references[index],
             wanted=absent,
             settings=scoring.settings,
             bfloat16=scoring.bfloat16,
@@ -180,10 +200,11 @@ def _score_generator(
             progress(f"explaining {generator.name}", index + 1, scoring.windows)
     keep()
     few = data.windows[:RANDOMISED_WINDOWS]
+    against = [found[ORDINARY] for found in references[:RANDOMISED_WINDOWS]]
     for method in scoring.methods:
         if method not in randomised:
             randomised[method] = randomised_correlation(
-                copy.deepcopy(model), few, method, scoring.settings, bfloat16=scoring.bfloat16
+                copy.deepcopy(model), few, against, method, scoring.settings, bfloat16=scoring.bfloat16
             )
             keep()
     large = generator.draw(max(scoring.windows, 500), _TEST_SEED + 1, bars, features)
@@ -199,11 +220,11 @@ def _score_generator(
 
 def _scores(rows: list[dict[str, Any]], views: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     scores: dict[str, dict[str, Any]] = {}
-    for method, baseline in views:
-        cells = [dict(row[f"{method}|{baseline}"]) for row in rows]
+    for method, reference in views:
+        cells = [dict(row[f"{method}|{reference}"]) for row in rows]
         seconds = float(np.mean([cell.pop("seconds") for cell in cells]))
         found = mean_score([CauseScore(**cell) for cell in cells])
-        scores.setdefault(method, {})[baseline] = found | {
+        scores.setdefault(method, {})[reference] = found | {
             "windows": len(cells),
             "seconds": seconds,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from core.explain.margin import TaskMargin
 from core.explain.methods.conductance import layer_conductance
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
-from core.explain.references import Baseline, training_median, window_mean
+from core.explain.references import ORDINARY, TYPICAL, WINDOW_MEAN, Reference
 from core.models.transformer import MarketTransformer
 from core.progress import Cancelled
 
@@ -31,22 +31,28 @@ ATTENTION_VIEWS = ("attention_last_layer", "attention_mean", "attention_rollout"
 CONDUCTANCE = "layer_conductance"
 """With "_k" behind it: conductance as it comes out of k layers; a bar's score goes to all its cells."""
 
-BASELINES_COMPARED = ("ig", "gradient_times_input")
-"""Methods run from the training median too; the others from the window mean alone, to halve the work."""
+REFERENCES_COMPARED = ("ig", "gradient_shap", "gradient_times_input")
+"""Methods run from every reference; the others from ordinary windows alone, to halve the work."""
 
 
-ROUNDED_STEPS = 32
+ROUNDED_TOLERANCE = 0.05
 
 
 def views_of(methods: Sequence[str], depths: int) -> list[tuple[str, str]]:
-    """Every (method, baseline) that is scored: methods, conductance at every depth, attention views.
+    """Every (method, reference) that is scored: methods, conductance at every depth, attention views.
 
-    An attention view's baseline is "none".
+    Conductance is taken from the typical window alone, as it costs a path forth and back for every depth. An
+    attention view's reference is "none".
     """
-    compared = [("window_mean", method) for method in methods]
-    compared += [("training_median", method) for method in methods if method in BASELINES_COMPARED]
-    compared += [("window_mean", f"{CONDUCTANCE}_{depth}") for depth in range(depths)]
-    return [(method, baseline) for baseline, method in compared] + [
+    compared = [(ORDINARY, method) for method in methods]
+    compared += [
+        (name, method)
+        for name in (TYPICAL, WINDOW_MEAN)
+        for method in methods
+        if method in REFERENCES_COMPARED
+    ]
+    compared += [(TYPICAL, f"{CONDUCTANCE}_{depth}") for depth in range(depths)]
+    return [(method, reference) for reference, method in compared] + [
         (view, "none") for view in ATTENTION_VIEWS
     ]
 
@@ -54,56 +60,54 @@ def views_of(methods: Sequence[str], depths: int) -> list[tuple[str, str]]:
 def explain_planted(
     model: MarketTransformer,
     window: np.ndarray,
+    references: Mapping[str, Reference],
     *,
     wanted: Sequence[tuple[str, str]] | None = None,
     settings: Settings | None = None,
     bfloat16: bool = False,
     cancelled: Cancelled | None = None,
 ) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """Explanations of one planted window: (method, baseline) -> (values (T, N), seconds).
+    """Explanations of one planted window: (method, reference) -> (values (T, N), seconds).
 
     Parameters
     ----------
+    references
+        By name, all that `wanted` asks for.
     wanted
         Out of `views_of`; None is all of them with every method.
     bfloat16
         Compute in bfloat16, about twice as fast on a CPU that has it: ranks of cells, all that is scored,
-        hardly move. Integrated Gradients then takes `ROUNDED_STEPS` steps, as rounding keeps its sum from
-        ever being complete.
+        hardly move. Integrated Gradients is then content with a sum within `ROUNDED_TOLERANCE`, as rounding
+        keeps it from ever being complete.
     """
     wanted = views_of(tuple(METHODS), len(model.blocks)) if wanted is None else wanted
     settings = _rounded(settings) if bfloat16 else settings
     margin = TaskMargin(model, TASK.name, CLASSES[-1], CLASSES)
     names = [f"feature {i}" for i in range(window.shape[1])]
     groups = _sources(names)
-    # A planted market's training median is known without measuring it: noise around 50.
-    baselines: dict[str, Baseline] = {
-        "window_mean": window_mean(window),
-        "training_median": training_median(window, np.full(window.shape[1], 50.0)),
-    }
     explained = {}
-    for method, baseline in wanted:
+    for method, reference in wanted:
         if method in METHODS:
             with _precision(bfloat16, margin):
                 result = attribute(
                     margin,
                     window,
-                    baselines[baseline],
+                    references[reference],
                     names,
                     method,
                     settings,
                     groups=groups,
                     cancelled=cancelled,
                 )
-            explained[method, baseline] = result.values, result.seconds
+            explained[method, reference] = result.values, result.seconds
     asked = [view for view, _ in wanted if view.startswith(CONDUCTANCE)]
     if asked:
         with _precision(bfloat16, margin):
-            by_depth, seconds = _conductance(margin, window, baselines["window_mean"], settings, cancelled)
+            by_depth, seconds = _conductance(margin, window, references[TYPICAL], settings, cancelled)
         for view in asked:
             by_bar = by_depth[int(view.removeprefix(f"{CONDUCTANCE}_"))]
-            explained[view, "window_mean"] = np.repeat(by_bar[:, None], window.shape[1], 1), seconds
-    asked = [view for view, baseline in wanted if baseline == "none"]
+            explained[view, TYPICAL] = np.repeat(by_bar[:, None], window.shape[1], 1), seconds
+    asked = [view for view, reference in wanted if reference == "none"]
     for view, (by_bar, seconds) in (_attention_views(margin, window) if asked else {}).items():
         if view in asked:
             explained[view, "none"] = np.repeat(by_bar[:, None], window.shape[1], 1), seconds
@@ -111,7 +115,7 @@ def explain_planted(
 
 
 def _rounded(settings: Settings | None) -> Settings:
-    return replace(settings or Settings(), first_steps=ROUNDED_STEPS, max_steps=ROUNDED_STEPS)
+    return replace(settings or Settings(), tolerance=ROUNDED_TOLERANCE, max_steps=32)
 
 
 def _precision(bfloat16: bool, margin: TaskMargin):
@@ -121,12 +125,15 @@ def _precision(bfloat16: bool, margin: TaskMargin):
 def randomised_correlation(
     model: MarketTransformer,
     windows: np.ndarray,
+    references: Sequence[Reference],
     method: str,
     settings: Settings | None = None,
     seed: int = 1,
     bfloat16: bool = False,
 ) -> float:
     """Mean rank correlation of a method's magnitudes on `model` and on one with random weights.
+
+    Window i is compared with reference i by both.
 
     An explanation that hardly changes when the weights are random tells of the input, not of the model.
 
@@ -139,12 +146,10 @@ def randomised_correlation(
     correlations = []
     settings = _rounded(settings) if bfloat16 else settings
     margins = [TaskMargin(judged, TASK.name, CLASSES[-1], CLASSES) for judged in (model, random)]
-    for window in windows:
+    for window, reference in zip(windows, references, strict=True):
         with _precision(bfloat16, margins[0]):
             pair = [
-                attribute(
-                    margin, window, window_mean(window), names, method, settings, groups=_sources(names)
-                ).values
+                attribute(margin, window, reference, names, method, settings, groups=_sources(names)).values
                 for margin in margins
             ]
         correlations.append(rank_correlation(np.abs(pair[0]), np.abs(pair[1])))
@@ -172,7 +177,7 @@ def _sources(names: Sequence[str]) -> dict[str, str]:
 def _conductance(
     margin: TaskMargin,
     window: np.ndarray,
-    baseline: Baseline,
+    reference: Reference,
     settings: Settings | None,
     cancelled: Cancelled | None,
 ) -> tuple[np.ndarray, float]:
@@ -180,7 +185,7 @@ def _conductance(
     start = time.perf_counter()
     # Ranks do not need a sum that is complete.
     values = layer_conductance(
-        margin, window, baseline.references, settings, max_steps=8, cancelled=cancelled
+        margin, window, reference.windows, settings, max_steps=8, cancelled=cancelled
     ).values
     return values, (time.perf_counter() - start) / len(values)
 

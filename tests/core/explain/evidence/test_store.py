@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from core.bundle import load_bundle, save_bundle
 from core.config import ModelConfig
 from core.explain.evidence import store as evidence_store
 from core.explain.evidence.store import (
+    FORMATS,
     PARTS,
     EvidenceError,
     evidence_folder,
@@ -79,6 +81,21 @@ def test_planted_evidence_speaks_of_every_model_of_its_architecture(home, walk_b
     other = ModelConfig.model_validate(architecture | {"ffn_dim": 48})
     wider = replace(rival, config=rival.config.model_copy(update={"model": other}))
     assert read_evidence(home, wider, "planted") is None
+
+
+@pytest.mark.parametrize("part", ["planted", "importance"])
+def test_evidence_of_an_older_form_counts_as_not_measured(home, walk_bundle, part):
+    architecture = walk_bundle.config.model.model_dump(mode="json")
+    path = write_evidence(
+        evidence_folder(home, walk_bundle), walk_bundle, part, {"architecture": architecture}
+    )
+    assert read_evidence(home, walk_bundle, part)["format"] == FORMATS[part]
+    older = json.loads(path.read_text())
+    path.write_text(json.dumps(older | {"format": 1}))
+    assert read_evidence(home, walk_bundle, part) is None
+    del older["format"]
+    path.write_text(json.dumps(older))
+    assert read_evidence(home, walk_bundle, part) is None
 
 
 def test_what_was_measured_here_comes_before_what_shipped(home, walk_bundle):

@@ -8,12 +8,15 @@ from sklearn.metrics import average_precision_score
 from core.config import ModelConfig
 from core.errors import InputError
 from core.explain.evidence.planted.markets import FIRST_LABEL, FLIPPED, GENERATORS
+from core.explain.evidence.planted.references import draw_references
 from core.explain.evidence.planted.run import TABLE, best_method, run_planted
 from core.explain.evidence.planted.scores import mean_score, score_causes
-from core.explain.evidence.planted.training import PlantedTraining, build_model, train_planted
+from core.explain.evidence.planted.training import CLASSES, TASK, PlantedTraining, build_model, train_planted
 from core.explain.evidence.planted.views import ATTENTION_VIEWS, explain_planted, randomised_correlation
 from core.explain.evidence.routing import rank_correlation
+from core.explain.margin import TaskMargin
 from core.explain.methods.settings import Settings
+from core.explain.references import ORDINARY, TYPICAL, real_windows, window_mean
 from core.progress import Stopped
 
 TINY = ModelConfig(
@@ -31,8 +34,8 @@ SHORT = PlantedTraining(steps=4, batch=2)
 def judge(data):
     """Answers from the masked cells of each window alone."""
     answers = []
-    for window, mask in zip(data.windows.astype(float), data.mask, strict=True):
-        cells = window[mask] - 50
+    for window, mask, series in zip(data.windows.astype(float), data.mask, data.series, strict=True):
+        cells = window[mask] - GENERATORS[data.name].scales[series][0]
         strength = cells.prod() if data.name == "interacting_pair" else cells.mean()
         answers.append(int(strength > 0))
     return np.array(answers)
@@ -150,7 +153,7 @@ def test_the_run_is_stored_resumes_and_adds_only_what_is_new(tmp_path):
         "layer_conductance_1",
         *ATTENTION_VIEWS,
     }
-    assert set(result["scores"]["ig"]) == {"window_mean", "training_median"}
+    assert set(result["scores"]["ig"]) == {"ordinary_windows", "typical_window", "window_mean"}
     assert set(result["randomised"]) == {"ig", "feature_ablation"}
     calls.clear()
     assert run_planted(TINY, tmp_path, 2, stop_in_the_second, **options) == table
@@ -161,7 +164,7 @@ def test_the_run_is_stored_resumes_and_adds_only_what_is_new(tmp_path):
     assert not any(what.startswith("training") for what, _, _ in calls)
     fewer = run_planted(TINY, tmp_path, 2, **(one | {"methods": ["ig", "feature_ablation"]}))
     assert fewer["generators"]["rare_bars"]["scores"] == table["generators"]["rare_bars"]["scores"]
-    assert set(more["generators"]["rare_bars"]["scores"]["occlusion"]) == {"window_mean"}
+    assert set(more["generators"]["rare_bars"]["scores"]["occlusion"]) == {"ordinary_windows"}
     calls.clear()
     longer = dataclasses.replace(SHORT, steps=SHORT.steps + 1)
     run_planted(TINY, tmp_path, 1, stop_in_the_second, **(one | {"training": longer}))
@@ -179,17 +182,18 @@ def test_the_best_method_is_the_one_with_the_highest_mean_over_generators():
             "scores": {"ig": {"a": {"auprc": 0.1}, "b": {"auprc": 0.2}}, "occlusion": {"a": {"auprc": 0.7}}}
         },
     }
-    assert best_method(scores) == {"method": "occlusion", "baseline": "a", "auprc": pytest.approx(0.6)}
+    assert best_method(scores) == {"method": "occlusion", "reference": "a", "auprc": pytest.approx(0.6)}
 
 
 def test_rounding_to_bfloat16_moves_scores_little():
     data = GENERATORS["rare_bars"].draw(2, 0, bars=120, features=8)
     model = build_model(TINY, 8, seed=1).eval()
+    given = real_windows("given", data.windows[1:])
     exact, rounded = (
-        explain_planted(model, data.windows[0], wanted=[("ig", "window_mean")], bfloat16=flag)
+        explain_planted(model, data.windows[0], {"given": given}, wanted=[("ig", "given")], bfloat16=flag)
         for flag in (False, True)
     )
-    pair = exact["ig", "window_mean"][0], rounded["ig", "window_mean"][0]
+    pair = exact["ig", "given"][0], rounded["ig", "given"][0]
     assert rank_correlation(np.abs(pair[0]), np.abs(pair[1])) > 0.95
     assert not np.array_equal(*pair)
 
@@ -197,8 +201,40 @@ def test_rounding_to_bfloat16_moves_scores_little():
 def test_a_model_compared_with_itself_fails_the_randomisation_check_and_another_one_does_not():
     windows = GENERATORS["rare_bars"].draw(2, 0, bars=120, features=8).windows
     model = build_model(TINY, 8, seed=1).eval()
-    assert randomised_correlation(model, windows, "gradient_times_input", seed=1) == pytest.approx(1)
-    assert randomised_correlation(model, windows, "gradient_times_input", seed=2) < 0.9
+    against = [window_mean(window) for window in windows]
+    same, other = (
+        randomised_correlation(model, windows, against, "gradient_times_input", seed=seed) for seed in (1, 2)
+    )
+    assert same == pytest.approx(1)
+    assert other < 0.9
+
+
+@pytest.mark.parametrize("name", ["rare_feature", "own_scale"])
+def test_planted_windows_are_compared_with_ordinary_ones_of_their_own_series(name):
+    generator = GENERATORS[name]
+    model = build_model(TINY, 8, seed=1).eval()
+    margin = TaskMargin(model, TASK.name, CLASSES[-1], CLASSES)
+    found = draw_references(generator, margin, 120, 8)
+    assert set(found) == set(range(len(generator.scales)))
+    for series, (level, spread) in enumerate(generator.scales):
+        ordinary, typical = (found[series][name].windows for name in (ORDINARY, TYPICAL))
+        assert (len(ordinary), len(typical)) == (16, 1)
+        others = np.concatenate([ordinary, typical])[:, :, [0, 1, 7]]
+        assert others.mean() == pytest.approx(level, abs=spread / 10)
+        assert others.std() == pytest.approx(spread, rel=0.1)
+    again = draw_references(generator, margin, 120, 8)
+    np.testing.assert_array_equal(found[0][ORDINARY].windows, again[0][ORDINARY].windows)
+
+
+def test_a_market_of_several_series_shows_every_one_of_them():
+    data = GENERATORS["own_scale"].draw(400, seed=3, bars=160, features=10)
+    for series, (level, spread) in enumerate(GENERATORS["own_scale"].scales):
+        mine = data.windows[data.series == series][:, :, 0]
+        assert len(mine) > 60
+        assert mine.mean() == pytest.approx(level, abs=spread / 10)
+        assert mine.std() == pytest.approx(spread, rel=0.05)
+        # The label speaks of the own scale: no series is mostly high.
+        assert data.rule[data.series == series, -1].mean() == pytest.approx(0.5, abs=0.2)
 
 
 def test_training_learns_a_single_informative_feature():

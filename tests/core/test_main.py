@@ -58,7 +58,7 @@ def test_train_writes_a_bundle_that_evaluate_scores_alike(home, capsys):
         now = scored["tasks"][task]
         assert now["rows"] == stored[task]["rows"] > 100
         assert {"accuracy", "macro_f1", "mcc", "log_loss"} <= set(now["model"])
-        assert set(now["baselines"]) == {"prior", "persistence", "logistic"}
+        assert set(now["baselines"]) == {"prior", "persistence", "line", "logistic"}
         for score in ("accuracy", "log_loss"):
             assert now["model"][score] == pytest.approx(stored[task]["model"][score], abs=1e-4)
             for name, values in now["baselines"].items():

@@ -7,6 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
+
+
+def class_log_odds(logits: np.ndarray, index: int) -> float:
+    """Log-odds of class `index` by `logits`, shape (C,): its logit less the log-sum-exp of the others."""
+    return float(logits[index] - logsumexp(np.delete(logits, index)))
 
 
 @dataclass(frozen=True)

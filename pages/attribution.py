@@ -11,7 +11,8 @@ from app.attribution.importance import draw_importance
 from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust
 from app.attribution.words import cause_sentence, legend_sentence, reference_sentence
 from app.figures.theme import time_labels
-from app.shell import controls, notices
+from app.shell import cached, controls, notices
+from app.words.predictions import shares_sentence
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 
@@ -45,6 +46,9 @@ def draw_moment(ask: Ask) -> None:
         )
     )
     st.caption(reference_sentence(attribution, ask.series.instrument, ask.reference))
+    said = shares_sentence(cached.predict(ask.model, ask.series, ask.bar).tasks[ask.task], ask.target)
+    if said:
+        st.caption(f"{said[0].upper()}{said[1:]}.")
     figure = attribution_cached.figure(ask, controls.palette(), controls.is_dark(), attribution)
     st.plotly_chart(
         figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),

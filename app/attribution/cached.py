@@ -32,11 +32,11 @@ from core.explain.explanation import (
     recall_attribution,
     recall_check,
 )
-from core.explain.margin import Cancelled, Progress
 from core.explain.methods.conductance import Conductance, layer_conductance
 from core.explain.methods.registry import METHODS
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
+from core.progress import Cancelled, Progress
 
 DEPTH_WINDOWS = 2
 """Windows of a reference behind the conductance: each costs a path forth and back for every layer."""

@@ -13,6 +13,7 @@ from app.words.numbers import percent
 from app.words.predictions import (
     confidence_tip,
     set_sentence,
+    shares_sentence,
     source_tip,
     sureness_record,
     title_of,
@@ -113,9 +114,13 @@ def _notes(prediction: TaskPrediction) -> str:
     notes = []
     if prediction.stated is not None:
         notes.append(escape(set_sentence(prediction.stated.members, prediction.classes)))
+    if prediction.direct is not None:
+        tip = "A linear reading of what the last bar shows, beside the transformer over all bars; the two add up."
+        notes.append(f'<span title="{tip}">{escape(shares_sentence(prediction))}</span>')
     if prediction.intensity is not None:
         notes.append(
-            f'<span title="0 is the training average, 1 one standard deviation above it">'
+            '<span title="0 is the average of the series&#x27; own last bars, 1 one standard deviation above '
+            f'it">'
             f"expected volatility <b>{prediction.intensity:+.1f}</b> sd from average</span>"
         )
     return f'<div class="lb-note">{" · ".join(notes)}</div>' if notes else ""

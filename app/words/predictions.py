@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from app.words.confidence import STATED, count_sources, rank_phrase, source_noun
-from app.words.numbers import correlation, listed, percent, span
+from app.words.numbers import correlation, listed, percent, signed, span
 from core.confidence.stated import SET_LEVEL
 from core.experiments.walk_forward.results import rank_column
 from core.explain.attention import share_within
-from core.prediction import Prediction, TaskPrediction
+from core.prediction import Prediction, TaskPrediction, class_log_odds
 from core.review.outcomes import Outcome
 from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
@@ -129,6 +129,27 @@ def set_sentence(members: Sequence[str], classes: Sequence[str]) -> str:
     if len(members) == len(classes):
         return f"{level} set: any of the {len(classes)}, nothing ruled out"
     return f"{level} set: {' or '.join(members)}" if members else f"{level} set: empty, no class fits"
+
+
+def shares_sentence(prediction: TaskPrediction, target: str | None = None) -> str:
+    """How much of the case for a class the bar itself makes, and how much the bars before it; the two add up.
+
+    Empty where the task has no direct path.
+
+    Parameters
+    ----------
+    target
+        The class spoken for; None is the one called.
+    """
+    if prediction.direct is None:
+        return ""
+    name = target or prediction.call
+    index = prediction.classes.index(name)
+    whole, itself = (class_log_odds(logits, index) for logits in (prediction.logits, prediction.direct))
+    return (
+        f"of {signed(whole)} log-odds for {name}, the bar itself says {signed(itself)}, "
+        f"the bars before it {signed(whole - itself)}"
+    )
 
 
 def facts(prediction: Prediction, next_due: pd.Timestamp, timeframe: str, zone: str = "UTC") -> str:

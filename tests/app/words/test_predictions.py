@@ -1,12 +1,14 @@
-"""What is said of attention's agreement with removing bars."""
+"""What is said of attention's agreement with removing bars, and of the shares of a call."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from app.words.numbers import correlation
-from app.words.predictions import routing_sentence
+from app.words.predictions import routing_sentence, shares_sentence
 from core.explain.evidence import routing
+from core.prediction import TaskPrediction
 
 
 def interval(mean: float, half: float = 0.05) -> dict[str, float]:
@@ -46,3 +48,27 @@ def test_where_the_trivial_explains_it_all_the_sentence_says_so() -> None:
 )
 def test_correlations_are_written_to_two_decimals_with_a_true_minus(value: float, text: str) -> None:
     assert correlation({"mean": value, "low": value, "high": value}) == f"{text} [{text}, {text}]"
+
+
+def called(logits: list[float], direct: list[float] | None) -> TaskPrediction:
+    values = np.array(logits)
+    shares = np.exp(values) / np.exp(values).sum()
+    itself = None if direct is None else np.array(direct)
+    return TaskPrediction(
+        task="volatility", classes=("Low", "High"), logits=values, probabilities=shares,
+        head_confidence=0.5, sources={}, raw_confidence=0.5, direct=itself,
+    )  # fmt: skip
+
+
+def test_the_shares_of_a_call_add_up_to_its_log_odds() -> None:
+    said = shares_sentence(called([0.0, 0.82], [0.1, 0.71]))
+    assert said == "of +0.82 log-odds for High, the bar itself says +0.61, the bars before it +0.21"
+
+
+def test_the_shares_of_another_class_speak_for_it() -> None:
+    said = shares_sentence(called([0.0, 0.82], [0.1, 0.71]), "Low")
+    assert said == "of −0.82 log-odds for Low, the bar itself says −0.61, the bars before it −0.21"
+
+
+def test_a_task_without_a_direct_path_has_no_shares() -> None:
+    assert shares_sentence(called([0.0, 0.82], None)) == ""

@@ -115,7 +115,7 @@ def _notes(prediction: TaskPrediction) -> str:
     if prediction.stated is not None:
         notes.append(escape(set_sentence(prediction.stated.members, prediction.classes)))
     if prediction.direct is not None:
-        tip = "A linear reading of what the last bar shows, beside the transformer over all bars; the two add up."
+        tip = "A linear reading of the last bar, beside the transformer over all bars; both add up."
         notes.append(f'<span title="{tip}">{escape(shares_sentence(prediction))}</span>')
     if prediction.intensity is not None:
         notes.append(

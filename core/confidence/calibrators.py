@@ -260,7 +260,7 @@ class Temperature:
         margin = logits - logits[np.arange(len(labels)), labels][:, None]
 
         def loss(log_temperature: float) -> float:
-            return float(np.mean(logsumexp(margin * math.exp(-log_temperature), axis=1)))
+            return float(np.asarray(logsumexp(margin * math.exp(-log_temperature), axis=1)).mean())
 
         best = minimize_scalar(
             loss, bounds=(math.log(_LOWEST), math.log(_HIGHEST)), method="bounded", options={"xatol": 1e-6}

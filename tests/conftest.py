@@ -74,6 +74,12 @@ def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int
     """A bundle whose weights are random: enough for everything but skill."""
     torch.manual_seed(seed)
     model = build_model(data, config).eval()
+    with torch.no_grad():
+        for head in model.heads.values():
+            # Beside a direct path a head starts at zero: nothing would be left to explain.
+            head.logits.weight.uniform_(-0.1, 0.1)
+            if head.direct is not None:
+                head.direct.weight.uniform_(-0.1, 0.1)
     noise = np.random.default_rng(seed).normal(size=(400, config.model.d_model))
     length = config.model.sequence_length
     windows = [

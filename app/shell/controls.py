@@ -15,7 +15,7 @@ from app.figures.theme import Palette, chart_config
 from app.shell import cached
 from app.shell.cached import ModelKey, SeriesKey
 from app.shell.selection import (
-    FIELDS,
+    READ,
     Selection,
     SelectionError,
     bar_name,
@@ -94,7 +94,7 @@ def read_url(series: list[SeriesSummary]) -> None:
     default = default_selection([(s.instrument, s.timeframe) for s in series])
     first_run = _SELECTION not in st.session_state
     st.session_state.setdefault(_SELECTION, default)
-    asked = {name: st.query_params[name] for name in FIELDS if name in st.query_params}
+    asked = {name: st.query_params[name] for name in READ if name in st.query_params}
     if not st.session_state.pop(_CHANGED, False) and asked and (first_run or _came_from_outside(asked)):
         st.session_state[_SELECTION] = parse_params(asked, default if first_run else selection())
     check_series(selection(), [(s.instrument, s.timeframe) for s in series])
@@ -103,8 +103,8 @@ def read_url(series: list[SeriesSummary]) -> None:
 def write_url() -> None:
     """Mirror the selection in the URL, as one step of the browser's history."""
     own = selection().to_params()
-    foreign = {name: st.query_params.get_all(name) for name in st.query_params if name not in FIELDS}
-    present = {name: st.query_params[name] for name in FIELDS if name in st.query_params}
+    foreign = {name: st.query_params.get_all(name) for name in st.query_params if name not in READ}
+    present = {name: st.query_params[name] for name in READ if name in st.query_params}
     if present != own:
         st.query_params.from_dict({**foreign, **own})
         written = st.session_state.setdefault(_WRITTEN, [])

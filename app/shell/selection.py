@@ -29,6 +29,9 @@ FIELDS = (
     "rival",
 )
 
+READ = (*FIELDS, "baseline")
+"""Names that links carry: those of today, and what a reference was called before."""
+
 
 class SelectionError(InputError):
     """A link that names something that is not there."""

@@ -71,16 +71,16 @@ def test_a_window_with_too_little_before_it_is_compared_with_ones_that_overlap_b
     assert not any(np.array_equal(cells, window.features) for cells in past.windows)
 
 
-def test_the_first_window_of_a_series_has_nothing_before_it_and_is_compared_with_its_own_mean(
-    predictor, walk_store
-):
-    bars = random_walk("ZZZ", 300, 7)
-    walk_store.upsert(bars)
-    _, past = judge(predictor, "ZZZ", bars["ts"].iloc[-1])
+def test_the_first_window_of_a_series_has_nothing_before_it_and_is_compared_with_its_own_mean(predictor):
+    first = (
+        predictor.store.read_range("AAA", "1d")["ts"].dt.tz_localize(None).to_numpy("datetime64[us]")[:300]
+    )
+    window = replace(predictor.window("AAA", "1d", LATE), ts=first)
+    past = judge_past(predictor, window, find_reach(predictor, window))
     assert len(past.ts) == 0
     with pytest.raises(WindowError, match="an earlier window"):
         past.choose(ORDINARY, "direction", 0)
-    assert Moment.at(predictor, "ZZZ", "1d").reference(ORDINARY, "direction").name == "window_mean"
+    assert Moment(predictor, window).reference(ORDINARY, "direction").name == "window_mean"
 
 
 def test_a_seed_gives_the_same_windows_and_another_one_others(predictor):
@@ -153,10 +153,10 @@ def test_where_every_window_is_strange_the_reference_says_how_strange(candidates
 
 def test_a_store_without_training_bars_offers_later_ones(walks, walk_bundle, tmp_path):
     store = BarStore(tmp_path)
-    bars = walks["AAA", "1d"]
-    later = bars[bars["ts"] > walk_bundle.borders.train_end]
-    assert len(later) > 360
-    store.upsert(later)
-    window, past = judge(Predictor(walk_bundle, store), "AAA", later["ts"].iloc[-1])
+    for bars in walks.values():
+        store.upsert(bars[bars["ts"] > walk_bundle.borders.train_end])
+    later = store.read_range("AAA", "1d")["ts"]
+    predictor = Predictor(walk_bundle, store)
+    window, past = judge(predictor, "AAA", later.iloc[-1])
     assert len(past.ts)
     assert (past.ts < window.ts[-1]).all()

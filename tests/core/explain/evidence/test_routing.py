@@ -71,6 +71,7 @@ def alternating_sample(monkeypatch, walk_bundle):
         windows=np.repeat(ALTERNATING[None], count, 0),
         instrument=("AAA",) * count,
         timeframe=("1d",) * count,
+        first=np.full(count, np.datetime64("2007-01-01", "us")),
         ts=np.datetime64("2009-01-01", "us") + np.arange(count) * np.timedelta64(90, "D"),
         labels={},
     )

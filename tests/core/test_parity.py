@@ -1,5 +1,8 @@
 """Predictions and explanations are the same on every device, and no tensor of them stays on the wrong one."""
 
+import os
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 
@@ -26,11 +29,18 @@ AT = pd.Timestamp("2009-06-05", tz="UTC")
 QUICK = Settings(first_steps=4, max_steps=8, tolerance=1.0, samples=4, occlusion_block=50, rescaling_block=50)
 # These draw points from the device's own generator: the same distribution, not the same points.
 DRAWN = {"gradient_shap"}
+OWN_PROCESS = "LOOKBACK_TEST_SECOND_DEVICE"
 
 
 @pytest.fixture(
     params=[
-        "elsewhere",
+        pytest.param(
+            "elsewhere",
+            marks=pytest.mark.skipif(
+                not os.environ.get(OWN_PROCESS),
+                reason="a second device needs a process of its own",
+            ),
+        ),
         pytest.param(
             "cuda",
             marks=pytest.mark.skipif(
@@ -128,7 +138,7 @@ def test_explanations_with_their_checks_agree(moments):
 def test_conductance_agrees(moments):
     features = moments[0].features
     margins = [moment.margin("direction", "Bullish") for moment in moments]
-    references = window_mean(features).references
+    references = window_mean(features).windows
     found = [
         layer_conductance(margin, features, references, QUICK, steps=2, max_steps=2) for margin in margins
     ]
@@ -163,3 +173,12 @@ def test_a_tensor_left_on_the_wrong_device_is_noticed():
         with pytest.raises(RuntimeError, match="numpy"):
             there.numpy()
         np.testing.assert_array_equal((there + torch.ones(3).to(device)).cpu().numpy(), 2)
+
+
+@pytest.mark.timeout(900)
+def test_everything_agrees_on_a_second_device():
+    # Torch takes a new device only before its first backward pass, and keeps it until the process ends.
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "elsewhere"]
+    done = subprocess.run(command, env=os.environ | {OWN_PROCESS: "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "passed" in done.stdout

@@ -11,7 +11,7 @@ from app.figures.faithfulness import faithfulness_figure
 from app.figures.importance import ImportanceView, importance_figure
 from app.figures.theme import BLUE, VERMILION
 from core.explain.attribution import Attribution
-from core.explain.faithfulness import Curve, Faithfulness
+from core.explain.faithfulness import Curve, Faithfulness, Spread
 from core.explain.methods.conductance import Conductance
 from tests.conftest import random_walk
 
@@ -25,7 +25,22 @@ def attribution() -> Attribution:
     rng = np.random.default_rng(0)
     values = (rng.normal(size=(BARS, 5)) * [1, 2, 5, 0.1, 0.5]).astype(np.float32)
     return Attribution(
-        values, "ig", "direction", "Bullish", "window_mean", 0.4, 0.1, 0.001, 16, 0.1, NAMES, GROUPS, "cell"
+        values,
+        "ig",
+        "direction",
+        "Bullish",
+        "window_mean",
+        0.4,
+        0.1,
+        0.52,
+        None,
+        1,
+        0.001,
+        16,
+        0.1,
+        NAMES,
+        GROUPS,
+        "cell",
     )
 
 
@@ -127,19 +142,24 @@ def test_every_order_of_removal_is_drawn_and_the_explanation_is_thickest() -> No
     def curve(end: float) -> Curve:
         return Curve(np.linspace(0, 1, 5), np.linspace(1, end, 5))
 
-    curves = [curve(end) for end in (-2.0, 2.0, 0.0, 0.5)]
-    both = Faithfulness(*curves, curve(-1.0), curve(1.0), "cell")
+    def spread(*ends: float) -> Spread:
+        return Spread(np.linspace(0, 1, 5), np.stack([np.linspace(1, end, 5) for end in ends]))
+
+    curves = [curve(-2.0), curve(2.0)]
+    chance = spread(0.0, 0.4, 0.2), spread(0.5, 0.3, 0.1)
+    both = Faithfulness(*curves, *chance, curve(-1.0), curve(1.0), "cell")
     figure = faithfulness_figure(both, target="Bullish", title="Does it?")
-    assert len(figure.data) == 6
+    # Three lines and the band of the random orders in each panel.
+    assert len(figure.data) == 8
     widths = {trace.name: trace.line.width for trace in figure.data}
     assert max(widths, key=lambda name: widths[name]) == "by this explanation"
     mine = next(t for t in figure.data if t.name == "by this explanation")
     np.testing.assert_allclose(mine.y, 1 / (1 + np.exp(-curves[0].margins)))
-    assert {trace.line.dash for trace in figure.data} == {"solid", "dot", "dash"}
-    alone = Faithfulness(*curves, None, None, "bar")
+    assert {trace.line.dash for trace in figure.data if not trace.fill} == {"solid", "dot", "dash"}
+    alone = Faithfulness(*curves, *chance, None, None, "bar")
     figure = faithfulness_figure(alone, target="Bullish", title="Does it?", dark=True)
-    assert len(figure.data) == 4
-    assert "bars replaced" in figure.layout.xaxis.title.text
+    assert len(figure.data) == 6
+    assert "bars as in the reference" in figure.layout.xaxis.title.text
 
 
 def test_importance_is_ordered_by_its_first_view_with_whiskers_where_they_were_measured() -> None:

@@ -82,7 +82,7 @@ def test_another_task_is_another_outcome_and_stays_in_the_link() -> None:
 
 @pytest.mark.usefixtures("indexed")
 def test_a_bar_before_any_outcome_was_known_says_that_there_is_nothing() -> None:
-    app = open_similar(bar="2006-03-01")
+    app = open_similar(bar="2006-07-12")
     assert_no_fault(app)
     assert "No moment of these series has an outcome" in " ".join(e.value for e in app.info)
 

@@ -141,6 +141,7 @@ def draw_depth(ask: Ask) -> None:
         if found is not None:
             st.caption(
                 f"The rows miss at most {100 * found.completeness_error.max():.1f}% of that change "
-                f"({found.steps} steps, walked forth and back)."
+                f"({found.steps} steps, walked forth and back from at most "
+                f"{attribution_cached.DEPTH_WINDOWS} windows of the reference)."
             )
             draw_chart(attribution_cached.depth(ask, controls.is_dark(), found), "depth")

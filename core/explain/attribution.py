@@ -161,11 +161,10 @@ def attribute(
     start = time.perf_counter()
     if chosen.most_windows is not None:
         reference = reference.first(chosen.most_windows)
-    metered = MeteredMargin(margin, progress, cancelled)
+    output, reference_outputs = float(evaluate(margin, window[None])[0]), evaluate(margin, reference.windows)
+    metered = MeteredMargin(margin, progress, cancelled, output - reference_outputs)
     values, steps = chosen.function(metered, window, reference.windows, sources, settings or Settings())
     metered.meter.finish()
-    output = float(evaluate(margin, window[None])[0])
-    reference_outputs = evaluate(margin, reference.windows)
     reference_output = float(reference_outputs.mean())
     error = None
     if chosen.complete:

@@ -103,11 +103,23 @@ class MeteredMargin(Margin):
 
     Explaining methods of other libraries call the model again and again; what they call is the one place
     where all of them can report progress and be cancelled.
+
+    Attributes
+    ----------
+    changes
+        Margin of the window explained less that of each reference window, (K,); None where none is needed.
     """
 
-    def __init__(self, margin: Margin, progress: Progress | None, cancelled: Cancelled | None) -> None:
+    def __init__(
+        self,
+        margin: Margin,
+        progress: Progress | None,
+        cancelled: Cancelled | None,
+        changes: np.ndarray | None = None,
+    ) -> None:
         super().__init__(margin.task, margin.target)
         self.margin = margin
+        self.changes = changes
         self.meter = Meter(progress, cancelled)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from captum.attr import GradientShap
 from torch import Tensor
 
 from core.device import device_of
-from core.explain.margin import Margin, MeteredMargin, evaluate
+from core.explain.margin import Margin, MeteredMargin
 from core.explain.methods.settings import Settings
 
 NEGLIGIBLE = 0.01
@@ -38,7 +38,8 @@ def integrated_gradients(
     """
     count = len(references)
     distance = window - references
-    changes = evaluate(margin.margin, window[None])[0] - evaluate(margin.margin, references)
+    changes = margin.changes
+    assert changes is not None
     accepted = settings.tolerance * max(abs(changes.mean()), NEGLIGIBLE)
     steps = np.full(count, max(2, 2 ** math.ceil(math.log2(settings.first_steps / count))))
     parts: list[dict[float, np.ndarray]] = [{} for _ in range(count)]

@@ -157,7 +157,7 @@ METHODS: dict[str, Method] = {
             True,
             True,
             permutation_shap,
-            most_windows=4,
+            most_windows=2,
         ),
     )
 }

@@ -13,7 +13,8 @@ import torch
 
 from core.device import device_of
 from core.errors import InputError
-from core.explain.margin import TaskMargin, check_window
+from core.explain.margin import TaskMargin, check_window, log_odds
+from core.models.ensemble import list_members, mean_outputs
 
 SHARE_SPANS = (20, 50, 300)
 LOCAL_AGE = 10.0
@@ -219,26 +220,41 @@ def class_relevance(margin: TaskMargin, window: np.ndarray) -> ClassRelevance:
     Notes
     -----
     Chefer, Gur & Wolf 2021, Generic Attention-model Explainability: R = I, then per layer R += A R with A the
-    mean over heads of the positive part of gradient times attention.
+    mean over heads of the positive part of gradient times attention. Members of an ensemble are followed
+    apart and averaged.
     """
     x = torch.from_numpy(check_window(window))[None].to(device_of(margin)).requires_grad_()
     instrument, timeframe = margin.indices(1, x.device)
     with torch.enable_grad():
-        output = margin.model(x, instrument, timeframe, need_attention="full")
-        score = margin.read(output)
-        gradients = torch.autograd.grad(score.sum(), output.attention)
+        said = [
+            member(x, instrument, timeframe, need_attention="full") for member in list_members(margin.model)
+        ]
+        logits = mean_outputs([output.tasks for output in said])[margin.task].logits[:, -1]
+        score = log_odds(logits, margin.index).sum()
+        layers = [weights for output in said for weights in output.attention]
+        gradients = torch.autograd.grad(score, layers)
     with torch.no_grad():
         products = [
-            (gradient * weights)[0].clamp(min=0).double().cpu()
-            for gradient, weights in zip(gradients, output.attention, strict=True)
+            (len(said) * gradient * weights)[0].clamp(min=0).double().cpu()
+            for gradient, weights in zip(gradients, layers, strict=True)
         ]
-        identity = torch.eye(len(window), dtype=torch.float64)
-        relevance = identity
-        for product in products:
-            relevance = relevance + product.mean(0) @ relevance
-        matrix = (relevance - identity).numpy()
-    by_head = np.stack([product[:, -1].sum(-1).numpy() for product in products])
+        # Every member routes within itself alone; the mean logit takes one part of as many from each.
+        depth = len(said[0].attention)
+        parts = [products[start : start + depth] for start in range(0, len(products), depth)]
+        matrix = np.mean([_follow(part) for part in parts], axis=0)
+    by_head = np.stack(
+        [torch.cat([part[layer][:, -1].sum(-1) for part in parts]).numpy() for layer in range(depth)]
+    )
     return ClassRelevance(matrix[-1], by_head, matrix, margin.task, margin.target)
+
+
+def _follow(products: list[torch.Tensor]) -> np.ndarray:
+    """Relevance (T, T) that `products`, L of (H, T, T), carry from layer to layer, without the start."""
+    identity = torch.eye(products[0].shape[-1], dtype=torch.float64)
+    relevance = identity
+    for product in products:
+        relevance = relevance + product.mean(0) @ relevance
+    return (relevance - identity).numpy()
 
 
 def full_attention(margin: TaskMargin, window: np.ndarray) -> np.ndarray:

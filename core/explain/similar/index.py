@@ -226,7 +226,7 @@ def _score(predictor: Predictor, series: LabelledSeries, ends: np.ndarray, meter
     model = bundle.model.eval()
     device = device_of(model)
     context = bundle.instrument_index(series.instrument), bundle.timeframe_index(series.timeframe)
-    representations = [np.empty((0, bundle.config.model.d_model), np.float16)]
+    representations = [np.empty((0, bundle.config.model.d_model * bundle.config.model.members), np.float16)]
     said = {task.name: [np.empty((0, len(task.classes)), np.float32)] for task in bundle.config.tasks}
     for chunk in (ends[start : start + BATCH] for start in range(0, len(ends), BATCH)):
         windows = np.stack([series.features[end + 1 - length : end + 1] for end in chunk])

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,8 @@ from core.explain.attention import (
     share_within,
     summarise_heads,
 )
-from core.explain.margin import evaluate
+from core.explain.margin import TaskMargin, evaluate
+from core.models.ensemble import MarketEnsemble
 
 T = 12
 
@@ -147,6 +150,14 @@ def test_class_relevance_looks_only_back_and_leaves_no_gradients(margin, market_
     assert np.abs(np.triu(relevance.matrix, 1)).max() == 0
     assert relevance.by_head.shape == (3, 2)
     assert all(parameter.grad is None for parameter in margin.parameters())
+
+
+def test_class_relevance_of_alike_members_is_that_of_one(margin, market_window):
+    pair = MarketEnsemble([margin.model, deepcopy(margin.model)])
+    both = TaskMargin(pair, margin.task, margin.target, margin.classes, *margin.context)
+    alone, together = class_relevance(margin, market_window), class_relevance(both, market_window)
+    np.testing.assert_allclose(together.matrix, alone.matrix, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(together.by_head, np.hstack([alone.by_head] * 2), rtol=1e-4, atol=1e-9)
 
 
 def test_class_relevance_of_one_layer_is_the_positive_part_of_effect_times_attention(market_window):

@@ -28,10 +28,10 @@ def panel_text(workbench: Workbench) -> str:
 
 def good_csv(folder: Path) -> Path:
     rng = np.random.default_rng(7)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 340)))
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 700)))
     bars = pd.DataFrame(
         {
-            "Date": pd.bdate_range("2015-01-01", periods=340).strftime("%Y-%m-%d"),
+            "Date": pd.bdate_range("2015-01-01", periods=700).strftime("%Y-%m-%d"),
             "Open": close,
             "High": close * 1.01,
             "Low": close * 0.99,
@@ -56,7 +56,7 @@ def test_every_page_opens_without_an_error_in_both_themes(workbench: Workbench) 
     expect(workbench.page.get_by_text("Attention shows routing, not cause.")).to_be_visible()
     workbench.assert_sound()
     workbench.visit("Data")
-    expect(workbench.page.get_by_text("14 series stored")).to_be_visible()
+    expect(workbench.page.get_by_text("22 series stored")).to_be_visible()
     workbench.assert_sound()
 
 
@@ -170,7 +170,7 @@ def test_a_good_file_is_previewed_and_ingested(workbench: Workbench, tmp_path: P
     workbench.page.locator("input[type=file]").set_input_files(good_csv(tmp_path))
     expect(workbench.page.get_by_text("The first 20 bars as they would be stored")).to_be_visible()
     workbench.page.get_by_role("button", name="Ingest this file").click()
-    expect(workbench.page.get_by_text("ZZTEST.csv: 340 rows read")).to_be_visible()
+    expect(workbench.page.get_by_text("ZZTEST.csv: 700 rows read")).to_be_visible()
     workbench.assert_sound()
     workbench.visit("Live")
     workbench.choose("Instrument", "ZZTEST")

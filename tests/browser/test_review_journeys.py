@@ -19,10 +19,11 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module", autouse=True)
 def reviewed(home: Path) -> Path:
-    """A walk-forward of known truth in the workbench's home."""
+    """A walk-forward of known truth in the workbench's home, and a second one to choose it from."""
     folder = home / "walk_forward" / "synthetic"
-    if not folder.exists():
-        write_synthetic(folder, bars=600, folds=2)
+    for name, bars in (("other", 400), ("synthetic", 600)):
+        if not (folder.parent / name).exists():
+            write_synthetic(folder.parent / name, bars=bars, folds=2)
     return folder
 
 

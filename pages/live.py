@@ -72,10 +72,7 @@ def draw_why(model: cached.ModelKey, at: controls.Moment) -> None:
     row = live_cached.last_attention(model, at.key, at.bar)
     st.markdown(
         prediction_words.why_sentence(row, cached.predict(model, at.key, at.bar).distance),
-        help="Share of the last bar's attention that stays within the last 20 bars, mean over heads and "
-        "layers; attention shows routing, not cause. Unlike training: the larger Mahalanobis distance, of "
-        "the model's representation (Lee et al. 2018, covariance shrunk after Ledoit and Wolf 2004) or of "
-        "the window itself, over the 99th percentile of the calibrate segment.",
+        help=prediction_words.WHY_HELP,
     )
 
 

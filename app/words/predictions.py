@@ -18,6 +18,12 @@ from core.review.outcomes import Outcome
 from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
+WHY_HELP = (
+    "Share of the last bar's attention that stays within the last 20 bars, mean over heads and "
+    "layers; attention shows routing, not cause. Unlike training: the larger Mahalanobis distance, of "
+    "the model's representation (Lee et al. 2018, covariance shrunk after Ledoit and Wolf 2004) or of "
+    "the window itself, over the 99th percentile of the calibrate segment."
+)
 NO_RECORD = "no record yet: run python -m core walk-forward"
 
 

@@ -12,7 +12,7 @@ from core.data.features.table import feature_groups
 from core.errors import InputError
 from core.explain.margin import Margin, MeteredMargin, check_window, evaluate, probability
 from core.explain.methods.registry import METHODS
-from core.explain.methods.settings import Settings
+from core.explain.methods.settings import Explicand, Settings
 from core.explain.references import SAME, Reference
 from core.progress import Cancelled, Progress
 
@@ -156,14 +156,14 @@ def attribute(
             "take window, reference and names from the same model",
         )
     by_name = feature_groups(names) if groups is None else groups
-    sources = tuple(by_name[name] for name in names)
     chosen = METHODS[method]
     start = time.perf_counter()
     if chosen.most_windows is not None:
         reference = reference.first(chosen.most_windows)
     output, reference_outputs = float(evaluate(margin, window[None])[0]), evaluate(margin, reference.windows)
     metered = MeteredMargin(margin, progress, cancelled, output - reference_outputs)
-    values, steps = chosen.function(metered, window, reference.windows, sources, settings or Settings())
+    explicand = Explicand(window, reference.windows, tuple(by_name[name] for name in names))
+    values, steps = chosen.function(metered, explicand, settings or Settings())
     metered.meter.finish()
     reference_output = float(reference_outputs.mean())
     error = None
@@ -184,7 +184,7 @@ def attribute(
         steps=steps,
         seconds=time.perf_counter() - start,
         feature_names=names,
-        groups=sources,
+        groups=explicand.groups,
         resolution=chosen.resolution,
     )
 

@@ -24,7 +24,7 @@ REFERENCES = {
     "trained on. Explained is the shape within the window.",
 }
 """References offered. A constant all windows share is none of them: all zeros means "everything at its low",
-and the training medians at every bar lay 11.6 times beyond the limit of what the bundled model has seen."""
+and the training medians at every bar lay 11.6 times beyond the limit of what a bundled model had seen."""
 
 REAL = (ORDINARY, TYPICAL)
 """Those that are windows which have been."""

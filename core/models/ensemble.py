@@ -104,9 +104,9 @@ Model = MarketTransformer | MarketEnsemble
 
 def list_members(model: Model) -> list[MarketTransformer]:
     """The transformers a model consists of: itself, or its members."""
-    if isinstance(model, MarketTransformer):
-        return [model]
-    return [cast(MarketTransformer, member) for member in model.members]
+    if isinstance(model, MarketEnsemble):
+        return [cast(MarketTransformer, member) for member in model.members]
+    return [model]
 
 
 def join_members(members: Sequence[MarketTransformer]) -> Model:

@@ -30,17 +30,13 @@ QUICK = Settings(first_steps=4, max_steps=8, tolerance=1.0, samples=4, occlusion
 # These draw points from the device's own generator: the same distribution, not the same points.
 DRAWN = {"gradient_shap"}
 OWN_PROCESS = "LOOKBACK_TEST_SECOND_DEVICE"
+# Torch takes a new device only before its first backward pass, and keeps it until the process ends.
+OWN = pytest.mark.skipif(OWN_PROCESS not in os.environ, reason="a second device needs a process of its own")
 
 
 @pytest.fixture(
     params=[
-        pytest.param(
-            "elsewhere",
-            marks=pytest.mark.skipif(
-                not os.environ.get(OWN_PROCESS),
-                reason="a second device needs a process of its own",
-            ),
-        ),
+        pytest.param("elsewhere", marks=OWN),
         pytest.param(
             "cuda",
             marks=pytest.mark.skipif(
@@ -165,7 +161,8 @@ def test_representations_and_the_index_of_moments_agree(moments):
     )
 
 
-def test_a_tensor_left_on_the_wrong_device_is_noticed():
+@OWN
+def test_a_tensor_left_elsewhere_is_noticed():
     with second_device() as device:
         there = torch.ones(3, device=device)
         with pytest.raises(RuntimeError, match="meets tensors of elsewhere and of the CPU"):
@@ -177,7 +174,6 @@ def test_a_tensor_left_on_the_wrong_device_is_noticed():
 
 @pytest.mark.timeout(900)
 def test_everything_agrees_on_a_second_device():
-    # Torch takes a new device only before its first backward pass, and keeps it until the process ends.
     command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "elsewhere"]
     done = subprocess.run(command, env=os.environ | {OWN_PROCESS: "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]

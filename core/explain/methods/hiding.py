@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from captum.attr import FeatureAblation, Occlusion
@@ -12,21 +10,20 @@ from torch import Tensor
 from core.device import device_of
 from core.explain.margin import EVALUATION_BATCH, MeteredMargin
 from core.explain.methods.gradients import slopes
-from core.explain.methods.settings import Settings, players, share_equally
+from core.explain.methods.settings import Explicand, Settings, players, share_equally
 
 
 def feature_ablation(
-    margin: MeteredMargin,
-    window: np.ndarray,
-    references: np.ndarray,
-    sources: Sequence[str],
-    settings: Settings,
+    margin: MeteredMargin, explicand: Explicand, settings: Settings
 ) -> tuple[np.ndarray, int]:
-    """Hide one feature or source (in one block of bars, if asked for) at a time; values (T, N).
+    """Hide one feature or group (in one block of bars, if asked for) at a time; values (T, N).
 
     A player's loss is shared equally by its cells, so that sums over a feature give its loss.
     """
-    assignment = players(len(window), sources, grouping=settings.grouping, block=settings.ablation_block)
+    window, references = explicand.window, explicand.references
+    assignment = players(
+        len(window), explicand.groups, grouping=settings.grouping, block=settings.ablation_block
+    )
     count = int(assignment.max()) + 1
     margin.meter.plan((count + 1) * len(references))
     device = device_of(margin)
@@ -48,18 +45,13 @@ def feature_ablation(
     return share_equally(per_player, assignment), count
 
 
-def occlusion(
-    margin: MeteredMargin,
-    window: np.ndarray,
-    references: np.ndarray,
-    sources: Sequence[str],
-    settings: Settings,
-) -> tuple[np.ndarray, int]:
+def occlusion(margin: MeteredMargin, explicand: Explicand, settings: Settings) -> tuple[np.ndarray, int]:
     """Hide `settings.occlusion_block` bars at a time, all features; values (T, N).
 
     Blocks overlap by half. A bar's value is the mean loss over the blocks it lay in, per bar of a block, and
     is shared equally by its cells.
     """
+    window, references = explicand.window, explicand.references
     bars, features = window.shape
     block = min(settings.occlusion_block, bars)
     stride = max(1, block // 2)
@@ -87,11 +79,7 @@ KEPT_BARS = 0.1
 
 
 def temporal_rescaling(
-    margin: MeteredMargin,
-    window: np.ndarray,
-    references: np.ndarray,
-    sources: Sequence[str],
-    settings: Settings,
+    margin: MeteredMargin, explicand: Explicand, settings: Settings
 ) -> tuple[np.ndarray, int]:
     """Relevance of a cell's bar times relevance of its feature, values (T, N), none negative.
 
@@ -103,9 +91,10 @@ def temporal_rescaling(
     -----
     Ismail, Gunady, Corrada Bravo & Feizi 2020, algorithm 1, bars and features grouped.
     """
+    window, references = explicand.window, explicand.references
     bars, features = window.shape
     reference = references.mean(0)
-    blocks = players(bars, sources, block=settings.rescaling_block)[:, 0] // features
+    blocks = players(bars, explicand.groups, block=settings.rescaling_block)[:, 0] // features
     margin.meter.plan(1 + int(blocks.max()) + 1 + features)
     whole = slopes(margin, window[None])[0] * (window - reference)
 

@@ -89,8 +89,27 @@ class Settings:
             )
 
 
+@dataclass(frozen=True)
+class Explicand:
+    """What a method explains, beside what it compares with.
+
+    Attributes
+    ----------
+    window
+        Shape (T, N) float32.
+    references
+        Shape (K, T, N) float32.
+    groups
+        Group of each of the N features.
+    """
+
+    window: np.ndarray
+    references: np.ndarray
+    groups: tuple[str, ...]
+
+
 def players(
-    bars: int, sources: Sequence[str], *, grouping: Grouping = "feature", block: int | None = None
+    bars: int, groups: Sequence[str], *, grouping: Grouping = "feature", block: int | None = None
 ) -> np.ndarray:
     """Which cells are hidden together, as an integer 0..M-1 per cell.
 
@@ -100,10 +119,10 @@ def players(
     ----------
     bars
         T.
-    sources
-        Source group of each of the N features.
+    groups
+        Group of each of the N features.
     grouping
-        Each feature alone, or all features of a source together.
+        Each feature alone, or all features of a group together.
     block
         Bars per block; None = the whole window.
 
@@ -113,10 +132,10 @@ def players(
         Shape (T, N) int64; players run over features first, then over blocks, oldest block first.
     """
     if grouping == "source":
-        order = {source: index for index, source in enumerate(dict.fromkeys(sources))}
-        columns = np.array([order[source] for source in sources])
+        order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+        columns = np.array([order[group] for group in groups])
     else:
-        columns = np.arange(len(sources))
+        columns = np.arange(len(groups))
     if block is None:
         blocks = np.zeros(bars, dtype=np.int64)
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import shap
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 from core.device import device_of
 from core.explain.margin import EVALUATION_BATCH, MeteredMargin, evaluate
 from core.explain.methods.gradients import seeded
-from core.explain.methods.settings import Settings, players, share_equally
+from core.explain.methods.settings import Explicand, Settings, players, share_equally
 
 
 class _OneColumn(nn.Module):
@@ -30,14 +28,9 @@ class _OneColumn(nn.Module):
         """Nothing to do: no gradient is ever stored, and the weights may be shared."""
 
 
-def shap_gradient(
-    margin: MeteredMargin,
-    window: np.ndarray,
-    references: np.ndarray,
-    sources: Sequence[str],
-    settings: Settings,
-) -> tuple[np.ndarray, int]:
+def shap_gradient(margin: MeteredMargin, explicand: Explicand, settings: Settings) -> tuple[np.ndarray, int]:
     """shap.GradientExplainer over `settings.samples` points; values (T, N)."""
+    window, references = explicand.window, explicand.references
     device = device_of(margin)
     margin.meter.plan(settings.samples + len(references))
     model = _OneColumn(margin)
@@ -55,14 +48,11 @@ def shap_gradient(
 
 
 def permutation_shap(
-    margin: MeteredMargin,
-    window: np.ndarray,
-    references: np.ndarray,
-    sources: Sequence[str],
-    settings: Settings,
+    margin: MeteredMargin, explicand: Explicand, settings: Settings
 ) -> tuple[np.ndarray, int]:
-    """shap.PermutationExplainer on sources x blocks of bars; values (T, N), equal within a player."""
-    assignment = players(len(window), sources, grouping="source", block=settings.player_block)
+    """shap.PermutationExplainer on groups x blocks of bars; values (T, N), equal within a player."""
+    window, references = explicand.window, explicand.references
+    assignment = players(len(window), explicand.groups, grouping="source", block=settings.player_block)
     count = int(assignment.max()) + 1
     evaluations = 2 * count * settings.rounds + 1
     margin.meter.plan(evaluations * len(references))

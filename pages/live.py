@@ -84,9 +84,7 @@ def draw_record(model: cached.ModelKey, at: controls.Moment) -> None:
     )
     past = cached.recent_outcomes(model, at.key, at.bar, RECORD)
     if not past:
-        st.caption(
-            "Nothing to show: too few bars before this one, or the model knows no outcomes of this series."
-        )
+        st.caption(prediction_words.NO_OUTCOMES)
         return
     record_strip(past, key="record", on_open=controls.open_bar)
 

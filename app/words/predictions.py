@@ -24,6 +24,7 @@ WHY_HELP = (
     "the model's representation (Lee et al. 2018, covariance shrunk after Ledoit and Wolf 2004) or of "
     "the window itself, over the 99th percentile of the calibrate segment."
 )
+NO_OUTCOMES = "Nothing to show: too few bars before this one, or the model knows no outcomes of this series."
 NO_RECORD = "no record yet: run python -m core walk-forward"
 
 

@@ -36,6 +36,8 @@ class StatedClass:
     ranks
         By source, the share of the calibrate segment's bars on which it was lower; empty where the model
         keeps none.
+    unmoved
+        Sources that were the same on all of those bars: their rank says nothing and is left out.
     """
 
     confidence: float
@@ -45,6 +47,7 @@ class StatedClass:
     method: str
     made_of: str
     ranks: dict[str, float]
+    unmoved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class TaskPrediction:
                 "confidence_form": self.stated.method,
                 "confidence_made_of": self.stated.made_of,
                 "source_ranks": dict(self.stated.ranks),
+                "unmoved_sources": list(self.stated.unmoved),
                 "mix_confidence": self.stated.mix,
                 "calibrated_probabilities": [float(value) for value in self.stated.probabilities],
                 "prediction_set": list(self.stated.members),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import torch
 
 from core.bundle import Bundle
 from core.confidence.composition import describe_choice
+from core.confidence.ranks import SourceRanks
 from core.confidence.similarity import window_statistics
 from core.confidence.sources import SOURCES, ConfidenceSources, estimate_sources
 from core.config import TaskConfig
@@ -261,15 +262,24 @@ class Predictor:
                     ),
                     method=fitted.calibration.chosen,
                     made_of=describe_choice(fitted.calibration),
-                    ranks={}
-                    if stated.ranks is None
-                    else dict(zip(SOURCES, map(float, stated.ranks[row]), strict=False)),
+                    **_name_ranks(fitted.calibration.ranks, stated.ranks, row),
                 ),
                 intensity=None if head.intensity is None else float(head.intensity[row, 0]),
                 direct=None if head.direct is None else head.direct[row, 0].cpu().numpy(),
             )
             for row in range(len(logits))
         ]
+
+
+def _name_ranks(fitted: SourceRanks | None, ranks: np.ndarray | None, row: int) -> dict[str, Any]:
+    """`ranks` and `unmoved` of a `StatedClass`."""
+    if fitted is None or ranks is None:
+        return {"ranks": {}}
+    told = list(zip(SOURCES, ranks[row], fitted.telling, strict=False))
+    return {
+        "ranks": {name: float(rank) for name, rank, telling in told if telling},
+        "unmoved": tuple(name for name, _, telling in told if not telling),
+    }
 
 
 def whole_windows(missing: np.ndarray, length: int, max_missing_share: float) -> np.ndarray:

@@ -18,7 +18,7 @@ def view() -> None:
     """The whole page; a click in it leaves the strip alone."""
     with notices.guard():
         at, model = controls.moment(), controls.model_key()
-        draw_routing(model, chosen_task(model))
+        draw_routing(model, at, chosen_task(model))
         seen = attention_cached.attention(model, at.key, at.bar)
         layer, head = controls.chosen_map(*seen.weights.shape[:2])
         query = controls.looking_bar(seen.ts)

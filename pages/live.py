@@ -63,8 +63,8 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     for task in prediction.tasks.values():
         with st.container(border=True):
             st.html(live_panels.STYLE + live_panels.task_panel(task, records.get(task.task)))
-    made_of = prediction_words.made_of_sentence(prediction)
-    st.caption(f"{made_of} Model {prediction.model_name}, version {prediction.model_version}.")
+    said = f"{prediction_words.made_of_sentence(prediction)} {prediction_words.silent_sentence(prediction)}"
+    st.caption(f"{said} Model {prediction.model_name}, version {prediction.model_version}.")
 
 
 def draw_why(model: cached.ModelKey, at: controls.Moment) -> None:

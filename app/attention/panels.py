@@ -68,7 +68,7 @@ VIEWS = {
 """Rankings of the bars as a person would name them."""
 
 
-def draw_routing(model: ModelKey, task: str) -> None:
+def draw_routing(model: ModelKey, at: controls.Moment, task: str) -> None:
     """The sentence that always stands on the page; the table of all views behind it."""
     measured = None
     with notices.guard():
@@ -78,6 +78,9 @@ def draw_routing(model: ModelKey, task: str) -> None:
     if measured is not None and task in measured["tasks"]:
         with asked.popover("How measured", icon=":material/rule:", width="stretch"):
             draw_measurement(measured, task)
+    silent = prediction_words.silent_sentence(cached.predict(model, at.key, at.bar))
+    if silent:
+        st.markdown(f":material/hearing_disabled: {silent}")
 
 
 def draw_measurement(measured: Mapping[str, Any], task: str) -> None:

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from app.figures.theme import class_color, class_sign, ink_on
-from app.words.confidence import NO_RANKS, OF_PAST_BARS, STATED, rank_phrase
+from app.words.confidence import NEVER_MOVED, NO_RANKS, OF_PAST_BARS, STATED, rank_phrase
 from app.words.numbers import percent
 from app.words.predictions import (
     confidence_tip,
@@ -91,10 +91,12 @@ def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord
 def _sources(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> str:
     """Each source's rank among past bars; its value, which is said, where the model keeps no ranks."""
     ranks = {} if prediction.stated is None else prediction.stated.ranks
+    unmoved = () if prediction.stated is None else prediction.stated.unmoved
     cells = ""
     for name, value in prediction.sources.items():
         height = ranks.get(name, value)
         said = rank_phrase(name, height) if name in ranks else STATED[name].question
+        said = NEVER_MOVED if name in unmoved else said
         cells += (
             f'<span class="lb-source lb-told" tabindex="0" data-source="{escape(name)}">'
             f"<span>{escape(said)}</span>"
@@ -115,7 +117,7 @@ def _notes(prediction: TaskPrediction) -> str:
     if prediction.stated is not None:
         notes.append(escape(set_sentence(prediction.stated.members, prediction.classes)))
     if prediction.direct is not None:
-        tip = "A linear reading of the last bar, beside the transformer over all bars; both add up."
+        tip = "A linear reading of the last bar's own inputs, beside the transformer over all bars."
         notes.append(f'<span title="{tip}">{escape(shares_sentence(prediction))}</span>')
     if prediction.intensity is not None:
         notes.append(

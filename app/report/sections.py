@@ -29,6 +29,7 @@ from app.words.predictions import (
     bar_text,
     moment_text,
     routing_sentence,
+    silent_sentence,
     title_of,
     unknown_instrument,
     unlike_training,
@@ -153,6 +154,7 @@ def draw_attention(material: Material) -> str:
         why=why_sentence(material.attention.mean(0), moment.prediction.distance),
         figure=chart(figure, "attention", "Attention of the last bar by layer"),
         routing=routing_sentence(material.routing, material.explanation.question.task),
+        silent=silent_sentence(moment.prediction),
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from app.figures.theme import class_sign
 from app.figures.what_if import ClassShift
 from app.what_if.cached import Cells
-from app.words.confidence import STATED
+from app.words.confidence import NEVER_MOVED, STATED
 from app.words.features import feature_words
 from app.words.numbers import percent, signed
 from app.words.predictions import title_of
@@ -78,10 +78,13 @@ def confidence_table(before: Prediction, after: Prediction) -> pd.DataFrame:
         stated = [task.stated.confidence if task.stated else None for task in (old, new)]
         rows.setdefault("sure (P the call is right)", []).append(_arrow(*stated))
         ranks = [task.stated.ranks if task.stated else {} for task in (old, new)]
+        unmoved = old.stated.unmoved if old.stated else ()
         for source, value in old.sources.items():
+            title = f"{STATED[source].compared} that share of past bars"
             if all(source in by_source for by_source in ranks):
                 shown = _arrow(*(by_source[source] for by_source in ranks))
-                title = f"{STATED[source].compared} that share of past bars"
+            elif source in unmoved:
+                shown = NEVER_MOVED
             else:
                 shown, title = _arrow(value, new.sources[source]), STATED[source].question
             rows.setdefault(title, []).append(shown)

@@ -106,6 +106,7 @@ def stated_title(name: str) -> str:
 
 
 OF_PAST_BARS = "in percent of the past bars its calibrators were fitted on"
+NEVER_MOVED = "the same on every past bar"
 NO_RANKS = "as measured: this model keeps no ranks of past bars"
 
 

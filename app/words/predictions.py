@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.words.confidence import STATED, count_sources, rank_phrase, source_noun
+from app.words.confidence import NEVER_MOVED, STATED, count_sources, rank_phrase, source_noun
 from app.words.numbers import correlation, listed, percent, signed, span
 from core.confidence.stated import SET_LEVEL
 from core.experiments.walk_forward.results import rank_column
@@ -25,6 +25,8 @@ WHY_HELP = (
     "the window itself, over the 99th percentile of the calibrate segment."
 )
 NO_OUTCOMES = "Nothing to show: too few bars before this one, or the model knows no outcomes of this series."
+NO_PART = 1e-6
+"""Log-odds; less from the transformer is none."""
 NO_RECORD = "no record yet: run python -m core walk-forward"
 
 
@@ -90,6 +92,8 @@ def source_tip(
     ranks = {} if prediction.stated is None else prediction.stated.ranks
     if name in ranks:
         value = f"{rank_phrase(name, ranks[name]).capitalize()} of past bars: {value}"
+    elif prediction.stated is not None and name in prediction.stated.unmoved:
+        value = f"{NEVER_MOVED.capitalize()}, so it tells this call from no other: {value}"
     else:
         value += " The model keeps no ranks of past bars to compare it with."
     lines = [value, source_record(prediction, name, records)]
@@ -154,8 +158,23 @@ def shares_sentence(prediction: TaskPrediction, target: str | None = None) -> st
     index = prediction.classes.index(name)
     whole, itself = (class_log_odds(logits, index) for logits in (prediction.logits, prediction.direct))
     return (
-        f"of {signed(whole)} log-odds for {name}, the bar itself says {signed(itself)}, "
+        f"of {signed(whole)} log-odds for {name} before calibration, the bar itself says {signed(itself)}, "
         f"the bars before it {signed(whole - itself)}"
+    )
+
+
+def silent_sentence(prediction: Prediction) -> str:
+    """Which calls the transformer has no part in, whatever it attends; may be empty."""
+    silent = [
+        title_of(name).lower()
+        for name, task in prediction.tasks.items()
+        if task.transformer is not None and not np.abs(task.transformer).max() > NO_PART
+    ]
+    if not silent:
+        return ""
+    return (
+        f"The call for {listed(silent)} comes from the last bar's own inputs alone: the transformer showed "
+        "no use for it on held-back bars, and what it attends has no part in it."
     )
 
 

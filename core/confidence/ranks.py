@@ -94,6 +94,11 @@ class SourceRanks:
         """Bars the ranks are counted among."""
         return self.distributions[0].rows
 
+    @property
+    def telling(self) -> tuple[bool, ...]:
+        """Whether each source moved at all among those bars; the rank of one that did not says nothing."""
+        return tuple(one.points[0] < one.points[-1] for one in self.distributions)
+
     def rank(self, sources: np.ndarray) -> np.ndarray:
         """Ranks (..., S) of sources (..., S), in [0, 1]; see `Distribution.rank`.
 

@@ -113,6 +113,14 @@ def test_sources_of_a_model_that_ranks_them_stand_by_their_rank_with_the_value_b
     assert "Steadier than 73% of past bars: Steadiness under dropout 87.00%." in cell
 
 
+def test_a_source_that_was_always_the_same_is_called_so() -> None:
+    ranks = {"attention": 0.12, "similarity": 1.0}
+    panel = task_panel(replace(STATED, stated=replace(STATED.stated, ranks=ranks, unmoved=("mc_dropout",))))
+    cell = panel.split('data-source="mc_dropout"')[1].split("data-source")[0]
+    assert "the same on every past bar" in cell
+    assert "so it tells this call from no other" in cell
+
+
 def test_a_model_that_keeps_no_ranks_says_so_beside_the_values() -> None:
     panel = task_panel(STATED)
     assert f">{confidence.NO_RANKS}<" in panel

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from app.words.numbers import correlation
-from app.words.predictions import routing_sentence, shares_sentence
+from app.words.predictions import routing_sentence, shares_sentence, silent_sentence
 from core.explain.evidence import routing
-from core.prediction import TaskPrediction
+from core.prediction import Prediction, TaskPrediction
 
 
 def interval(mean: float, half: float = 0.05) -> dict[str, float]:
@@ -62,13 +65,32 @@ def called(logits: list[float], direct: list[float] | None) -> TaskPrediction:
 
 def test_the_shares_of_a_call_add_up_to_its_log_odds() -> None:
     said = shares_sentence(called([0.0, 0.82], [0.1, 0.71]))
-    assert said == "of +0.82 log-odds for High, the bar itself says +0.61, the bars before it +0.21"
+    assert said.startswith("of +0.82 log-odds for High before calibration, the bar itself says +0.61, ")
+    assert said.endswith("the bars before it +0.21")
 
 
 def test_the_shares_of_another_class_speak_for_it() -> None:
     said = shares_sentence(called([0.0, 0.82], [0.1, 0.71]), "Low")
-    assert said == "of −0.82 log-odds for Low, the bar itself says −0.61, the bars before it −0.21"
+    assert said.startswith("of −0.82 log-odds for Low before calibration, the bar itself says −0.61, ")
+    assert said.endswith("the bars before it −0.21")
 
 
 def test_a_task_without_a_direct_path_has_no_shares() -> None:
     assert shares_sentence(called([0.0, 0.82], None)) == ""
+
+
+def together(**tasks: TaskPrediction) -> Prediction:
+    return cast(Prediction, SimpleNamespace(tasks=tasks))
+
+
+def test_a_call_the_transformer_has_no_part_in_is_named() -> None:
+    said = silent_sentence(
+        together(direction=called([0.0, 0.5], [0.0, 0.5]), volatility=called([0.0, 0.8], [0.1, 0.7]))
+    )
+    assert said.startswith("The call for direction comes from the last bar's own inputs alone")
+    assert "volatility" not in said
+
+
+def test_where_the_transformer_speaks_everywhere_nothing_is_said() -> None:
+    assert silent_sentence(together(volatility=called([0.0, 0.8], [0.1, 0.7]))) == ""
+    assert silent_sentence(together(direction=called([0.0, 0.8], None))) == ""

@@ -73,6 +73,13 @@ def test_sources_added_later_have_no_rank():
         ranks.rank(wider[:, :3])
 
 
+def test_a_source_that_never_moved_tells_nothing():
+    rng = np.random.default_rng(0)
+    ranks = SourceRanks.fit(np.column_stack([rng.uniform(size=500), np.ones(500)]))
+    assert ranks.telling == (True, False)
+    assert ranks.rank(np.array([0.5, 1.0]))[1] == 0.5
+
+
 def test_a_mix_of_probability_and_ranks_finds_the_planted_weights():
     rng = np.random.default_rng(6)
     probability, ranks = rng.uniform(0.35, 0.9, 60_000), rng.random((60_000, 4))

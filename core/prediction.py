@@ -136,6 +136,8 @@ class Prediction:
         over its limit; above 1 is out of distribution.
     known_instrument
         False when the model was trained without this instrument.
+    known_timeframe
+        False when the model was trained without bars of this timeframe.
     data_fingerprint
         SHA-256 of the model input (window of scaled features).
     """
@@ -152,6 +154,7 @@ class Prediction:
     known_instrument: bool
     data_fingerprint: str
     tasks: dict[str, TaskPrediction]
+    known_timeframe: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; times in ISO 8601, UTC."""
@@ -169,6 +172,7 @@ _PLAIN = (
     "out_of_distribution",
     "distance",
     "known_instrument",
+    "known_timeframe",
     "data_fingerprint",
 )
 

@@ -231,6 +231,7 @@ class Predictor:
                     known_instrument=bundle.instrument_index(window.instrument) > 0,
                     data_fingerprint=window_fingerprint(window.features),
                     tasks={predicted[row].task: predicted[row] for predicted in tasks},
+                    known_timeframe=bundle.timeframe_index(window.timeframe) > 0,
                 )
             )
         return predictions

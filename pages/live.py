@@ -55,8 +55,9 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     st.markdown(prediction_words.facts(prediction, due, at.key.timeframe, controls.zone()))
     if prediction.out_of_distribution:
         st.warning(prediction_words.unlike_training(prediction.distance), icon=":material/help:")
-    if not prediction.known_instrument:
-        st.info(prediction_words.unknown_instrument(prediction.instrument), icon=":material/info:")
+    unseen = prediction_words.unseen_sentence(prediction)
+    if unseen:
+        st.info(unseen, icon=":material/info:")
     records = {}
     with notices.guard():
         records = live_cached.confidence_records(model)

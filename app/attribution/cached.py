@@ -49,7 +49,7 @@ class Ask:
     Attributes
     ----------
     rows
-        One row a feature, or one a source group.
+        One row a feature, or one a group of features.
     block
         Bars taken together.
     shown

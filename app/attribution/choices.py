@@ -18,7 +18,7 @@ from core.explain.references import REFERENCES
 
 BLOCKS = (1, 5, 10, 20, 50)
 SHOWN = (60, 120, 300)
-_ROWS = {"feature": "single features", "source": "sources"}
+_ROWS = {"feature": "single features", "source": "groups"}
 _UNDER_WAY = "attribution_under_way"
 
 

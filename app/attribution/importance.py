@@ -21,7 +21,7 @@ from core.explain.methods.registry import METHODS
 
 EVERY = "all windows"
 _DIMENSIONS = {EVERY: EVERY, "instrument": "one instrument", "regime": "one regime", "period": "one period"}
-_ROWS = {"features": "single features", "groups": "sources"}
+_ROWS = {"features": "single features", "groups": "groups"}
 TOP = 20
 
 

@@ -70,7 +70,7 @@ def arrange_map(
     Parameters
     ----------
     rows
-        One row a feature, or one a source group.
+        One row a feature, or one a group of features.
     block
         Bars summed together, counted back from the last.
     market
@@ -175,6 +175,9 @@ def attribution_figure(
 
 def _heatmap(drawn: AttributionMap, labels: list[str], block: int, dark: bool) -> go.Heatmap:
     ticks = np.array([-1, 0, 1]) * drawn.top
+    said = [unsigned_zero(signed(tick, ".2g")) for tick in ticks]
+    if np.abs(drawn.values).max() > drawn.top:
+        said = [f"≤ {said[0]}", said[1], f"≥ {said[2]}"]
     per = "log-odds" if block == 1 else f"log-odds per {block} bars"
     value = "" if drawn.numbers is None else "<br>it stood at %{customdata:.3~g}"
     return go.Heatmap(
@@ -183,7 +186,7 @@ def _heatmap(drawn: AttributionMap, labels: list[str], block: int, dark: bool) -
         hovertemplate=f"%{{y}}{value}<br>%{{z:+.4f}} {per}<extra></extra>",
         colorbar={
             "title": {"text": f"← against · {per} · towards →", "side": "top", "font": {"size": 11}},
-            "tickvals": ticks, "ticktext": [unsigned_zero(signed(tick, ".2g")) for tick in ticks],
+            "tickvals": ticks, "ticktext": said,
             "tickfont": {"size": 11}, "orientation": "h", "thickness": 12, "outlinewidth": 0,
             "lenmode": "pixels", "len": _SCALE, "x": 0.99, "xanchor": "center", "xpad": 0,
             "y": 1.0, "yanchor": "top", "ypad": 0,
@@ -207,7 +210,7 @@ def _sums_by_bar(drawn: AttributionMap, labels: list[str], block: int) -> go.Bar
 
 
 def _separate_groups(figure: go.Figure, drawn: AttributionMap, dark: bool) -> None:
-    """A line between source groups, and each one's name and sum at the right."""
+    """A line between groups, and each one's name and sum at the right."""
     starts = [i for i, g in enumerate(drawn.groups) if i == 0 or drawn.groups[i - 1] != g]
     for first, after in zip(starts, [*starts[1:], len(drawn.groups)], strict=True):
         total = float(drawn.by_row[first:after].sum())

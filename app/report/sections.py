@@ -31,8 +31,8 @@ from app.words.predictions import (
     routing_sentence,
     silent_sentence,
     title_of,
-    unknown_instrument,
     unlike_training,
+    unseen_sentence,
     why_sentence,
 )
 from core import __version__
@@ -55,8 +55,7 @@ def draw_head(material: Material) -> str:
     warnings = []
     if prediction.out_of_distribution:
         warnings.append(unlike_training(prediction.distance))
-    if not prediction.known_instrument:
-        warnings.append(unknown_instrument(prediction.instrument))
+    warnings += [said for said in [unseen_sentence(prediction)] if said]
     return fill(
         "head",
         name=name_of(material),

@@ -202,5 +202,5 @@ def feature_words(name: str) -> FeatureWords:
 
 
 def group_title(group: str) -> str:
-    """A source group as a person would call it."""
+    """A group of features as a person would call it."""
     return GROUP_TITLES.get(group, group)

@@ -209,9 +209,13 @@ def unlike_training(distance: float) -> str:
     )
 
 
-def unknown_instrument(instrument: str) -> str:
-    """A notice for a series the model never saw."""
-    return f"The model was trained without {instrument}; it treats it as an unknown instrument."
+def unseen_sentence(prediction: Prediction) -> str:
+    """What of the series the model was trained without; empty where it knows both."""
+    unseen = [] if prediction.known_instrument else [prediction.instrument]
+    unseen += [] if prediction.known_timeframe else [f"{prediction.timeframe} bars"]
+    if not unseen:
+        return ""
+    return f"The model was trained without {listed(unseen)}: it reads them as it would any other series."
 
 
 def why_sentence(row: np.ndarray, distance: float) -> str:
@@ -226,8 +230,9 @@ def why_sentence(row: np.ndarray, distance: float) -> str:
     """
     share = percent(share_within(row, len(row) - 1, 20))
     like = "**yes**" if distance > 1 else "no"
-    return f"Why: the last 20 bars carry {share} of its attention · unlike training? {like}, at " + (
-        f"{percent(distance)} of the limit"
+    return (
+        f"Where it looks: the last 20 bars carry {share} of its attention · unlike training? "
+        f"{like}, at {percent(distance)} of the limit"
     )
 
 

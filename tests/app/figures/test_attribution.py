@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -115,6 +117,15 @@ def test_the_scale_is_symmetric_and_labelled_and_nothing_has_no_colour(attributi
     assert "against" in heat.colorbar.title.text
     assert "towards" in heat.colorbar.title.text
     assert "log-odds" in heat.colorbar.title.text
+
+
+def test_the_ends_of_the_scale_say_where_cells_lie_beyond_it(attribution, bars) -> None:
+    (heat,) = traces(attribution_figure(bars, attribution, title="Why"), "heatmap")
+    assert np.abs(attribution.values).max() > heat.zmax
+    assert [heat.colorbar.ticktext[0][0], heat.colorbar.ticktext[2][0]] == ["≤", "≥"]
+    even = replace(attribution, values=np.ones_like(attribution.values))
+    (heat,) = traces(attribution_figure(bars, even, title="Why"), "heatmap")
+    assert list(heat.colorbar.ticktext) == ["−1", "0", "+1"]
 
 
 def test_sums_have_the_colour_of_their_sign(attribution: Attribution, bars) -> None:

@@ -22,7 +22,7 @@ def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
     text = said(app)
     assert text.count("sure: <b>") == 3
     assert "no record yet: run python -m core walk-forward" in text
-    assert "Why: the last 20 bars carry" in text
+    assert "Where it looks: the last 20 bars carry" in text
     assert "stored history, ends 2010-05-14" in text
 
 

@@ -17,6 +17,7 @@ from app.words.predictions import (
     made_of_sentence,
     record_sentence,
     set_sentence,
+    unseen_sentence,
     why_sentence,
 )
 from core.prediction import Prediction, StatedClass, TaskPrediction
@@ -172,11 +173,22 @@ def test_moments_follow_the_zone_and_daily_bars_keep_their_date() -> None:
     assert "Bar of **2013-02-28 19:00**" in facts(said, due, "1h", "America/New_York")
 
 
+def test_a_notice_names_what_the_model_was_trained_without() -> None:
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    known = Prediction("EURUSD", "1h", ts, ts, "m", "v", 20.0, False, 0.5, True, "", {})
+    assert unseen_sentence(known) == ""
+    new = replace(known, known_instrument=False)
+    assert "trained without EURUSD:" in unseen_sentence(new)
+    assert "trained without EURUSD and 1h bars:" in unseen_sentence(replace(new, known_timeframe=False))
+    assert "trained without 1h bars:" in unseen_sentence(replace(known, known_timeframe=False))
+
+
 def test_why_says_the_share_of_the_last_twenty_bars_and_how_unlike_training() -> None:
     row = np.full(300, 0.38 / 280)
     row[-20:] = 0.62 / 20
     assert why_sentence(row, 0.92) == (
-        "Why: the last 20 bars carry 62% of its attention · unlike training? no, at 92% of the limit"
+        "Where it looks: the last 20 bars carry 62% of its attention · unlike training? "
+        "no, at 92% of the limit"
     )
     assert "**yes**, at 130% of the limit" in why_sentence(row, 1.3)
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 FLAG_QUANTILE = 0.99
+_LEAST_VARIANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class DistanceReference:
     mean
         Shape (D,).
     precision
-        Inverse Ledoit-Wolf covariance, shape (D, D).
+        Inverse covariance, shape (D, D).
     scale
         Twice the median training distance: where similarity has fallen to 1/e.
     limit
@@ -36,15 +37,24 @@ class DistanceReference:
     limit: float
 
     @classmethod
-    def fit(cls, training: np.ndarray, calibration: np.ndarray) -> DistanceReference:
-        """Fit mean and covariance on `training` (n, D), the flag limit on `calibration` (m, D)."""
-        covariance = LedoitWolf().fit(training.astype(np.float64))
-        reference = cls(
-            mean=covariance.location_,
-            precision=np.asarray(covariance.get_precision()),
-            scale=1.0,
-            limit=np.inf,
-        )
+    def fit(
+        cls, training: np.ndarray, calibration: np.ndarray, *, correlated: bool = True
+    ) -> DistanceReference:
+        """Fit mean and covariance on `training` (n, D), the flag limit on `calibration` (m, D).
+
+        Parameters
+        ----------
+        correlated
+            Shrink the whole covariance after Ledoit and Wolf; otherwise only the D variances are estimated,
+            none taken as less than a thousandth of their mean.
+        """
+        training = training.astype(np.float64)
+        if correlated:
+            precision = np.asarray(LedoitWolf().fit(training).get_precision())
+        else:
+            variance = training.var(axis=0)
+            precision = np.diag(1 / np.maximum(variance, _LEAST_VARIANCE * variance.mean()))
+        reference = cls(mean=training.mean(axis=0), precision=precision, scale=1.0, limit=np.inf)
         return cls(
             mean=reference.mean,
             precision=reference.precision,
@@ -73,7 +83,9 @@ class TrainingReference:
         Of the final representation; the similarity confidence comes from it (DESIGN correction 9).
     inputs
         Of `window_statistics`. Layer norms hide how large or how jumbled an input was, so the flag needs a
-        second look that does not go through the model.
+        second look that does not go through the model. Windows overlap and their statistics are nearly
+        collinear: of 300 bars and ten instruments there are fewer windows apart than statistics, and a whole
+        covariance fitted to them calls every other instrument strange. So only the variances are taken.
     """
 
     representation: DistanceReference
@@ -84,8 +96,11 @@ class TrainingReference:
         cls, training: tuple[np.ndarray, np.ndarray], calibration: tuple[np.ndarray, np.ndarray]
     ) -> TrainingReference:
         """Fit on (representation (n, D), statistics (n, S)) of training and of calibrate windows."""
-        pairs = zip(training, calibration, strict=True)
-        return cls(*(DistanceReference.fit(*pair) for pair in pairs))
+        (seen, statistics), (later, later_statistics) = training, calibration
+        return cls(
+            DistanceReference.fit(seen, later),
+            DistanceReference.fit(statistics, later_statistics, correlated=False),
+        )
 
     def strangeness(self, distance: np.ndarray, statistics: np.ndarray) -> np.ndarray:
         """The larger of both distances over its limit, (n,); above 1 is out of distribution.

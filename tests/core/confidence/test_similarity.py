@@ -41,6 +41,44 @@ def test_a_scaled_window_is_flagged_and_a_training_like_one_is_not(draws):
     assert reference.distance(centre + 10 * (training[:1] - centre))[0] > reference.limit
 
 
+def test_without_correlations_each_number_counts_by_its_own_spread(draws):
+    training, calibration = draws
+    reference = DistanceReference.fit(training, calibration, correlated=False)
+    z = (calibration - training.mean(0)) / training.std(0)
+    np.testing.assert_allclose(reference.distance(calibration), np.sqrt((z**2).sum(1)), rtol=1e-10)
+
+
+def test_a_number_that_never_moved_in_training_does_not_flag_by_rounding():
+    rng = np.random.default_rng(2)
+    training = np.column_stack([rng.normal(size=500), np.full(500, 0.1)])
+    reference = DistanceReference.fit(training, training, correlated=False)
+    assert reference.distance(training[:1] + [0, 1e-4]) == pytest.approx(
+        reference.distance(training[:1]), abs=0.01
+    )
+    assert reference.distance(training[:1] + [0, 1])[0] > reference.limit
+
+
+def test_windows_of_an_instrument_of_its_own_habits_are_not_flagged_for_want_of_training_windows():
+    rng = np.random.default_rng(3)
+
+    def overlapping(habits):
+        walk = rng.normal(size=(900, 40)).cumsum(0)
+        return ((walk[300:] - walk[:-300]) / 300**0.5 + habits) @ loadings
+
+    loadings = rng.normal(size=(40, 60))
+    loadings = np.column_stack([loadings, loadings + 0.01 * rng.normal(size=(40, 60))])
+    known = [overlapping(0.5 * rng.normal(size=40)) for _ in range(10)]
+    training = np.concatenate([windows[:300] for windows in known])
+    later = np.concatenate([windows[300:] for windows in known])
+    new = np.concatenate([overlapping(0.5 * rng.normal(size=40)) for _ in range(10)])
+    flagged = {
+        correlated: (reference.distance(new) > reference.limit).mean()
+        for correlated in (True, False)
+        for reference in [DistanceReference.fit(training, later, correlated=correlated)]
+    }
+    assert flagged[False] < 0.1 < flagged[True]
+
+
 def test_window_statistics_of_a_known_window():
     window = np.array([[[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]])
     np.testing.assert_allclose(window_statistics(window), [[2, 1, np.sqrt(8 / 3), 0, 2, 0]])

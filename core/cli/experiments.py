@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.command import AddCommand, parse_time, show_progress
-from core.cli.output import show_ablation, show_walk_forward
+from core.cli.output import show_ablation, show_left_out, show_walk_forward
 from core.errors import InputError
 
 
@@ -47,6 +47,19 @@ def add_commands(command: AddCommand) -> None:
     )
     added.add_argument("--train-from", metavar="TIME", help="train on labels from there on")
     added.add_argument("--test-until", metavar="TIME", help="look at no bar from there on")
+    added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
+    added.add_argument("--name", help="name of the results; default the configuration's")
+
+    added = command(
+        "leave-out",
+        leave_instruments_out,
+        show_left_out,
+        "Train without some instruments in turn and compare, on their bars, with having seen them; goes on "
+        "after a kill.",
+    )
+    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
+    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    added.add_argument("--groups", type=int, default=3, help="trainings with a part left out")
     added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
     added.add_argument("--name", help="name of the results; default the configuration's")
 
@@ -125,6 +138,30 @@ def ablate(options: argparse.Namespace) -> dict[str, Any]:
         progress=show_progress("arms"),
     )
     return {"arms": [plain(asdict(score)) | {"verdict": score.verdict} for score in scores]}
+
+
+def leave_instruments_out(options: argparse.Namespace) -> dict[str, Any]:
+    """Train without some instruments in turn, and compare."""
+    from core.bundle import check_name
+    from core.config import load_config
+    from core.data.store import BarStore
+    from core.disk import plain
+    from core.experiments.left_out import leave_out
+    from core.training.pipeline import read_bars
+
+    config = load_config(options.config, options.set)
+    store = BarStore()
+    name = options.name or config.name
+    check_name(name)
+    scores = leave_out(
+        read_bars(store, config),
+        config,
+        store.home / "left_out" / name,
+        groups=options.groups,
+        test_step=options.test_step,
+        progress=show_progress("trainings"),
+    )
+    return {"scores": [plain(asdict(score)) for score in scores]}
 
 
 def open_mlflow(options: argparse.Namespace) -> dict[str, Any]:

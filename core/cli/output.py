@@ -120,6 +120,22 @@ def show_ablation(result: dict[str, Any]) -> str:
     return table(rows, "no rows")
 
 
+def show_left_out(result: dict[str, Any]) -> str:
+    """Each instrument's loss with and without having been trained on."""
+    rows = [
+        {
+            "task": score["task"],
+            "instrument": score["instrument"],
+            "rows": score["rows"],
+            "seen": _number(score["seen"]),
+            "unseen": _number(score["unseen"]),
+            "unseen minus seen [95%]": _bracketed(score["difference"]),
+        }
+        for score in result["scores"]
+    ]
+    return table(rows, "no rows")
+
+
 def show_explanation(result: dict[str, Any]) -> str:
     """The prediction, its strongest causes, the check, and how far the method can be trusted."""
     task, target = result["task"], result["class"]

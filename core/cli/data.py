@@ -24,9 +24,19 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     added.add_argument("--bundled", action="store_true", help="the stocks, indices and EURUSD that ship")
     added.add_argument("--if-empty", action="store_true", help="do nothing when the store holds bars")
-    added.add_argument("--instrument", help="name for a file that names none")
+    added.add_argument("--instrument", help="name for a file that names none, or where the guess is wrong")
     added.add_argument("--timeframe", help="1m 5m 15m 30m 1h 4h 1d 1w; guessed from the spacing without it")
     added.add_argument("--timezone", help="zone of times without an offset, such as UTC or Europe/Athens")
+    added.add_argument(
+        "--date-order",
+        choices=("day-first", "month-first", "year-first"),
+        help="order of written dates; found from all rows without it",
+    )
+    added.add_argument(
+        "--decimal",
+        choices=("point", "comma"),
+        help="sign before decimals; found from all rows without it",
+    )
 
     command(
         "series",
@@ -58,6 +68,8 @@ def ingest(options: argparse.Namespace) -> dict[str, Any]:
                 instrument=options.instrument,
                 timeframe=options.timeframe,
                 timezone=options.timezone,
+                date_order=options.date_order and options.date_order.replace("-", " "),
+                decimal=options.decimal,
                 progress=show_progress(path.name),
             )
         )
@@ -73,6 +85,7 @@ def _describe_ingest(report: IngestReport) -> dict[str, Any]:
         "updated": report.updated,
         "dropped": report.dropped,
         "seconds": round(report.seconds, 3),
+        "guessed": [] if report.mapping is None else list(report.mapping.guessed),
         "notes": [] if report.mapping is None else list(report.mapping.notes),
         "series": [asdict(entry) for entry in report.series],
         "findings": [

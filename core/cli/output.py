@@ -69,6 +69,7 @@ def show_ingest(result: dict[str, Any]) -> str:
             f"{report['name']}: {report['rows']:,} rows read, {report['inserted']:,} bars new, "
             f"{report['updated']:,} written over, {report['dropped']:,} dropped"
         )
+        lines += [f"  guess: {guess}" for guess in report["guessed"]]
         lines += [f"  note: {note}" for note in report["notes"]]
         lines += [
             "  {instrument} {timeframe}: {verdict}, {check}: {detail}".format(**found)

@@ -1,4 +1,5 @@
 """From a file to stored bars.
 
-Files: bundled, cells, mapping, parse, quality, run, splice, tables.
+Files: bundled, mapping, names, overwrites, parse, quality, run, settle, splice, tables.
+Folders: cells.
 """

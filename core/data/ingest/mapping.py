@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 import pandas as pd
 
 from core.data.bars import OHLCV, one_column
-from core.data.ingest.cells import TimeStyle, guess_style, join_clock, read_numbers
+from core.data.ingest.cells.numbers import holds_numbers
+from core.data.ingest.cells.times import TimeStyle, guess_style, join_clock
+from core.data.ingest.names import instrument_from
 from core.data.ingest.tables import Table
 from core.errors import BarsError
 from core.timeframe import DURATIONS
 
 MEANINGS = ("ts", "clock", *OHLCV, "instrument", "timeframe", "feature", "ignored")
+DATES_ARE_DAYS = "Dates without a time of day are taken as UTC days."
 _REQUIRED = ("ts", "open", "high", "low", "close")
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -103,6 +105,8 @@ class ColumnMapping:
         Name taken from the file name, used where no column names the instrument.
     decimal_comma
         Numbers are written 1,5.
+    settled
+        Times and decimals were found from all rows (`core.data.ingest.settle`), not from the first ones.
     guessed
         What was concluded rather than read, one sentence each.
     notes
@@ -113,6 +117,7 @@ class ColumnMapping:
     time_style: TimeStyle | None
     instrument: str | None = None
     decimal_comma: bool = False
+    settled: bool = False
     guessed: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -125,6 +130,11 @@ class ColumnMapping:
     def missing(self) -> tuple[str, ...]:
         """Meanings without which there are no bars and which no column has."""
         return tuple(name for name in _REQUIRED if self.column(name) is None)
+
+    def without_guessed_name(self) -> ColumnMapping:
+        """The mapping for one who says the instrument: no name of the file's takes its place."""
+        said = tuple(sentence for sentence in self.guessed if sentence != _named_by_file(self.instrument))
+        return replace(self, instrument=None, guessed=said)
 
     def column(self, meaning: str) -> str | None:
         """The column of that meaning, or None."""
@@ -155,19 +165,21 @@ def guess_mapping(table: Table) -> ColumnMapping:
         guessed.append("The file has no header; columns were taken by their order.")
     mapping = remap(ColumnMapping(meanings, None), table, {})
     notes = list(mapping.notes)
-    if mapping.time_style is not None and mapping.time_style.ambiguous:
-        guessed.append("Dates such as 01/02/2020 were read as month first.")
     if "volume" not in meanings.values():
         notes.append("There is no volume column; volume stays empty.")
     instrument = None
     if mapping.column("instrument") is None:
         instrument = instrument_from(table.name)
         if instrument:
-            guessed.append(f"The instrument {instrument} was taken from the file name.")
+            guessed.append(_named_by_file(instrument))
     ignored = [column for column, meaning in meanings.items() if meaning == "ignored"]
     if ignored:
         notes.append(f"Not used: {', '.join(ignored)}.")
     return replace(mapping, instrument=instrument, guessed=tuple(guessed), notes=tuple(notes))
+
+
+def _named_by_file(instrument: str | None) -> str:
+    return f"The instrument {instrument} was taken from the file name."
 
 
 def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> ColumnMapping:
@@ -196,17 +208,12 @@ def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> 
     if dates is not None:
         clock = None if clocks is None else one_column(table.sample, clocks)
         style = guess_style(join_clock(one_column(table.sample, dates), clock))
-        written = style is not None and style.form in ("year first", "day first", "month first")
-        if style is not None and written and _plain(dates) in _UTC_NAMES:
+        if style is not None and style.written and _plain(dates) in _UTC_NAMES:
             style = replace(style, aware=True, dates_only=False)
-    prices = [column for column, said in merged.items() if said in OHLCV[:4]]
-    comma = table.delimiter not in (None, ",") and any(
-        _writes_comma(one_column(table.sample, name)) for name in prices
-    )
-    notes = [note for note in mapping.notes if not note.startswith("Dates without")]
+    notes = [note for note in mapping.notes if note != DATES_ARE_DAYS]
     if style is not None and style.dates_only:
-        notes.append("Dates without a time of day are taken as UTC days.")
-    return replace(changed, time_style=style, decimal_comma=comma, notes=tuple(notes))
+        notes.append(DATES_ARE_DAYS)
+    return replace(changed, time_style=style, settled=False, notes=tuple(notes))
 
 
 def name_timeframe(said: str) -> str:
@@ -223,21 +230,6 @@ def name_timeframe(said: str) -> str:
             f"a timeframe out of {', '.join(DURATIONS)}", repr(said), "correct it or give --timeframe"
         )
     return known
-
-
-def instrument_from(name: str) -> str | None:
-    """The instrument a file name speaks of: EURUSD_M1_2019.csv, EURUSD60.csv, BTCUSDT-1m-2021-01.csv."""
-    stem = PurePath(name).name
-    stem = re.sub(r"(?:\.(?:csv|txt|tsv|parquet|pq))+$", "", stem, flags=re.IGNORECASE)
-    words = re.split(r"[_\s]+", stem.strip(" _"))[0]
-    pieces = words.split("-")
-    while len(pieces) > 1 and (pieces[-1].isdigit() or pieces[-1].lower() in _TIMEFRAMES):
-        pieces.pop()
-    word = "-".join(pieces)
-    metatrader = re.fullmatch(r"([A-Za-z]{6,})(\d+)", word)
-    if metatrader and metatrader[2] in _MINUTES:
-        word = metatrader[1]
-    return (word.upper() if word.islower() else word) or None
 
 
 def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
@@ -264,7 +256,9 @@ def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
     volumes += [
         column for column in table.columns if plain[column].startswith("volume") and column not in volumes
     ]
-    filled = [name for name in volumes if (read_numbers(one_column(table.sample, name))[0] > 0).any()]
+    filled = [
+        name for name in volumes if one_column(table.sample, name).astype("str").str.contains("[1-9]").any()
+    ]
     if volumes:
         claim("volume", (filled or volumes)[0])
         if len(volumes) > 1:
@@ -298,10 +292,4 @@ def _plain(column: str) -> str:
 def _is_numeric(sample: pd.Series) -> bool:
     if not (pd.api.types.is_numeric_dtype(sample.dtype) or pd.api.types.is_string_dtype(sample.dtype)):
         return False
-    values, text = read_numbers(sample)
-    return not text.any() and bool((values == values).any())
-
-
-def _writes_comma(sample: pd.Series) -> bool:
-    texts = sample.dropna().astype("str").str.strip()
-    return bool(texts.str.fullmatch(r"-?[\d.]*\d,\d+").any()) and not bool(texts.str.contains(r",.*\.").any())
+    return holds_numbers(sample)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from core.data.bars import OHLCV, empty_bars, one_column
 from core.data.findings import Finding, Verdict, make_finding
-from core.data.ingest.cells import TimeStyle, join_clock, localize, read_numbers, read_times
+from core.data.ingest.cells.numbers import Decimal, read_numbers
+from core.data.ingest.cells.order import Order
+from core.data.ingest.cells.times import TimeStyle, read_times, unknown_form
+from core.data.ingest.cells.zones import check_zone, in_repeated_hour, localize
 from core.data.ingest.mapping import ColumnMapping, guess_mapping, name_timeframe
+from core.data.ingest.settle import settle_mapping, written_times
 from core.data.ingest.tables import Batch, Table
 from core.errors import BarsError
 from core.timeframe import duration, infer_timeframe
 
 UNKNOWN = "(unknown)"
+_LAST_ROWS = 100  # rows that tell whether a batch ends within a repeated hour
 _MOSTLY = 0.5  # share of unreadable cells above which the column, not the cell, is wrong
 
 
@@ -38,9 +43,12 @@ def parse_bars(
     instrument: str | None = None,
     timeframe: str | None = None,
     timezone: str | None = None,
+    **reading: Any,
 ) -> pd.DataFrame:
     """All bars of a table, in file order and before any quality check; see `parse_batches`."""
-    pieces = [batch.bars for batch in parse_batches(table, mapping, instrument, timeframe, timezone)]
+    pieces = [
+        batch.bars for batch in parse_batches(table, mapping, instrument, timeframe, timezone, **reading)
+    ]
     filled = [piece for piece in pieces if len(piece)]
     return pd.concat(filled, ignore_index=True) if filled else empty_bars()
 
@@ -51,6 +59,8 @@ def parse_batches(
     instrument: str | None = None,
     timeframe: str | None = None,
     timezone: str | None = None,
+    date_order: Order | None = None,
+    decimal: Decimal | None = None,
 ) -> Iterator[ParsedBatch]:
     """Parse a table piece by piece.
 
@@ -63,20 +73,23 @@ def parse_batches(
         commonest step between bars of the first piece.
     timezone
         IANA zone of times that do not carry one. Plain dates are UTC days whatever it says.
+    date_order, decimal
+        As `core.data.ingest.settle.settle_mapping`; not used with a mapping that is settled.
 
     Raises
     ------
     BarsError
-        If columns are missing, times of day have no zone, a column is mostly unreadable, or the
-        instrument or timeframe is neither given nor to be found.
+        If columns are missing, times of day have no zone, a column is mostly unreadable, dates or numbers
+        are not written in one way, or the instrument or timeframe is neither given nor to be found.
     """
     mapping = guess_mapping(table) if mapping is None else mapping
+    mapping = settle_mapping(table, mapping, date_order=date_order, decimal=decimal, timezone=timezone)
     style = _refuse_unready(table, mapping, timezone)
     if timeframe is not None:
         duration(timeframe)
     elif mapping.column("timeframe") is None:
         timeframe = _infer(table, mapping, style, timezone)
-    for batch in table.batches():
+    for batch in _whole_hours(table.batches(), mapping, style, timezone):
         yield _parse(batch, table, mapping, style, instrument, timeframe, timezone)
 
 
@@ -88,11 +101,10 @@ def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) 
             "rename the columns or give a mapping",
         )
     column = str(mapping.column("ts"))
-    first = one_column(table.sample, column).iloc[0]
+    written = written_times(table.sample, mapping)
+    first = written.iloc[0]
     if mapping.time_style is None:
-        raise BarsError(
-            f"times in column {column!r}", repr(str(first)), "name the column that holds the time"
-        )
+        raise unknown_form(column, str(first))
     if mapping.timezone_needed and timezone is None:
         raise _zone_needed(column, first)
     return mapping.time_style
@@ -104,6 +116,47 @@ def _zone_needed(column: str, example: object) -> BarsError:
         f"times without one in column {column!r} (such as {str(example)!r})",
         "say which zone they are in, for example --timezone UTC",
     )
+
+
+def _whole_hours(
+    batches: Iterator[Batch], mapping: ColumnMapping, style: TimeStyle, timezone: str | None
+) -> Iterator[Batch]:
+    """The batches, none ending within an hour that a clock change repeats: its passes stay together."""
+    if timezone is None or style.aware or style.dates_only:
+        yield from batches
+        return
+    check_zone(timezone)
+    waiting: Batch | None = None
+    for batch in batches:
+        if waiting is not None:
+            batch = _joined(waiting, batch)
+        last = read_times(written_times(batch.frame.tail(_LAST_ROWS), mapping), style)
+        if not in_repeated_hour(last, timezone).any():
+            yield batch
+            waiting = None
+            continue
+        times = read_times(written_times(batch.frame, mapping), style)
+        after = np.flatnonzero(~in_repeated_hour(times, timezone) & times.notna().to_numpy())
+        whole = int(after[-1]) + 1 if len(after) else 0
+        waiting = None
+        if whole < len(batch.frame):
+            waiting = _slice(batch, whole, len(batch.frame))
+            batch = _slice(batch, 0, whole)
+        if len(batch.frame):
+            yield batch
+    if waiting is not None:
+        yield waiting
+
+
+def _slice(batch: Batch, start: int, end: int) -> Batch:
+    frame = batch.frame.iloc[start:end].reset_index(drop=True)
+    return replace(batch, frame=frame, lines=batch.lines[start:end], skipped=() if start else batch.skipped)
+
+
+def _joined(one: Batch, other: Batch) -> Batch:
+    frame = pd.concat([one.frame, other.frame], ignore_index=True)
+    lines = one.lines.append(other.lines)
+    return Batch(frame, lines, one.skipped + other.skipped, other.done)
 
 
 def _infer(table: Table, mapping: ColumnMapping, style: TimeStyle, timezone: str | None) -> str:
@@ -209,8 +262,7 @@ def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
 def _times(
     frame: pd.DataFrame, mapping: ColumnMapping, style: TimeStyle, timezone: str | None, names: pd.Series
 ) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series]:
-    dates, clock = str(mapping.column("ts")), mapping.column("clock")
-    values = join_clock(one_column(frame, dates), None if clock is None else one_column(frame, clock))
+    dates, values = str(mapping.column("ts")), written_times(frame, mapping)
     times = read_times(values, style)
     unread = times.isna()
     nothing = pd.Series(False, index=frame.index)

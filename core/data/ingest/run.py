@@ -12,9 +12,13 @@ import pandas as pd
 
 from core.data.findings import Finding, findings_table, merge_findings
 from core.data.ingest.bundled import LONGER, load_bundled
+from core.data.ingest.cells.numbers import Decimal
+from core.data.ingest.cells.order import Order
 from core.data.ingest.mapping import ColumnMapping, guess_mapping
+from core.data.ingest.overwrites import find_overwrites, refuse_overwrites
 from core.data.ingest.parse import parse_batches
 from core.data.ingest.quality import CONTEXT_BARS, check_bars, check_chunk, find_gaps, refuse_nothing_left
+from core.data.ingest.settle import settle_mapping
 from core.data.ingest.tables import read_table
 from core.data.store import BarStore, UpsertCount
 from core.progress import Progress
@@ -82,6 +86,8 @@ def ingest_file(
     instrument: str | None = None,
     timeframe: str | None = None,
     timezone: str | None = None,
+    date_order: Order | None = None,
+    decimal: Decimal | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Read a CSV or Parquet file of bars into the store, checked, in bounded memory.
@@ -94,7 +100,7 @@ def ingest_file(
     ----------
     source, name
         Path, bytes or seekable buffer; the name stands for a buffer's file name.
-    mapping, instrument, timeframe, timezone
+    mapping, instrument, timeframe, timezone, date_order, decimal
         As `core.data.ingest.parse.parse_batches`.
     progress
         Called with (done, total), in bytes of a CSV file or rows of a Parquet file; the last call has
@@ -103,11 +109,18 @@ def ingest_file(
     Raises
     ------
     BarsError
-        If the file cannot be understood or holds no usable bar.
+        If the file cannot be understood or holds no usable bar, or its name was taken from the file's and is
+        that of stored bars with other prices.
     """
     started = time.perf_counter()
     table = read_table(source, name)
     mapping = guess_mapping(table) if mapping is None else mapping
+    mapping = settle_mapping(table, mapping, date_order=date_order, decimal=decimal, timezone=timezone)
+    if instrument is not None:
+        mapping = mapping.without_guessed_name()
+    elif mapping.column("instrument") is None and mapping.instrument in _stored(store):
+        batches = parse_batches(table, mapping, None, timeframe, timezone)
+        refuse_overwrites(find_overwrites(store, batches), table.name)
     intake = _Intake(store)
     rows = 0
     for batch in parse_batches(table, mapping, instrument, timeframe, timezone):
@@ -119,6 +132,10 @@ def ingest_file(
     if progress is not None:
         progress(table.size, table.size)
     return IngestReport(table.name, rows, series, findings, mapping, time.perf_counter() - started)
+
+
+def _stored(store: BarStore) -> set[str]:
+    return {summary.instrument for summary in store.series()}
 
 
 def ingest_bundled(store: BarStore, progress: Progress | None = None) -> IngestReport:

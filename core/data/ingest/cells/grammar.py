@@ -41,33 +41,23 @@ MIDNIGHT = 86_400_000_000  # microseconds of a day
 
 
 @dataclass(frozen=True)
-class Written:
-    """Cells taken apart, arrays of shape (n,).
+class Dates:
+    """Different dates taken apart, arrays of shape (m,).
 
     Attributes
     ----------
     matched
-        The cell reads as a time as far as its shape goes.
+        The text reads as a date as far as its shape goes.
     first, second, third
-        Numbers of the date in the order they are written; a month's name counts as its number.
+        Its numbers in the order they are written, -1 where it has none; a month's name counts as its number.
     first_digits, third_digits
         How many digits they are written with: 1 to 4.
     named
         The month is a name, so that only its neighbours may be year and day; it stands in `second`.
     year_last
         The form itself says that the year comes last.
-    packed
+    packed, packed_digits
         The date as a number of 8 or 6 digits, -1 where it has separators.
-    clock
-        Microseconds since midnight, -1 where the cell has no clock or one of bare digits.
-    digits, digits_length
-        The clock as bare digits (935, 093000): its value, -1 where there is none, and its length.
-    half
-        0 without, 1 with AM, 2 with PM.
-    offset
-        Microseconds that the clock is ahead of UTC; `NO_OFFSET` where none is written.
-    zone
-        Words of a zone in lower case, "" where there are none.
     """
 
     matched: np.ndarray
@@ -80,6 +70,33 @@ class Written:
     year_last: np.ndarray
     packed: np.ndarray
     packed_digits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Written:
+    """Cells taken apart, arrays of shape (n,) beside the m different dates.
+
+    Attributes
+    ----------
+    dates, codes
+        The different dates of the cells, and which of them each cell has.
+    matched
+        The cell reads as a time as far as its shape goes.
+    clock
+        Microseconds since midnight, -1 where the cell has no clock or one of bare digits.
+    digits, digits_length
+        The clock as bare digits (935, 093000): its value, -1 where there is none, and its length.
+    half
+        0 without, 1 with AM, 2 with PM.
+    offset
+        Microseconds that the clock is ahead of UTC; `NO_OFFSET` where none is written.
+    zone
+        Words of a zone in lower case, "" where there are none.
+    """
+
+    dates: Dates
+    codes: np.ndarray
+    matched: np.ndarray
     clock: np.ndarray
     digits: np.ndarray
     digits_length: np.ndarray
@@ -93,15 +110,15 @@ NO_OFFSET = np.iinfo(np.int64).min
 
 def split_times(texts: pd.Series) -> Written:
     """Take written times apart; cells of another shape come back unmatched, none raises."""
-    cells = pa.array(texts.astype("str").where(texts.notna(), ""), type=pa.string(), from_pandas=True)
+    cells = pa.array(texts.astype("str"), type=pa.string(), from_pandas=True)
     cells = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(cells, "")))
     heads, rests = _cut(cells)
-    head, head_codes = _unique(heads)
+    head, codes = _unique(heads)
     rest, rest_codes = _unique(rests)
-    dates = {name: values[head_codes] for name, values in _dates(head).items()}
+    dates = _dates(head)
     clocks = {name: values[rest_codes] for name, values in _clocks(rest).items()}
-    matched = dates.pop("matched") & clocks.pop("matched")
-    return Written(matched=matched, **dates, **clocks)
+    matched = dates.matched[codes] & clocks.pop("matched")
+    return Written(dates=dates, codes=codes, matched=matched, **clocks)
 
 
 def _cut(cells: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -120,79 +137,68 @@ def _unique(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
     return coded.dictionary, coded.indices.to_numpy(zero_copy_only=False)
 
 
-def _fields(cells: pa.Array, pattern: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _fields(cells: pa.Array, pattern: str) -> tuple[np.ndarray, dict[str, pa.Array]]:
     parts = pc.extract_regex(cells, pattern)
-    matched = parts.is_valid().to_numpy(zero_copy_only=False)
     names = re.findall(r"\?P<([a-z]+)>", pattern)
-    fields = {
-        name: pc.fill_null(pc.struct_field(parts, name), "").to_numpy(zero_copy_only=False) for name in names
-    }
-    return matched, fields
+    fields = {name: pc.fill_null(pc.struct_field(parts, name), "") for name in names}
+    return _array(parts.is_valid()), fields
 
 
-def _dates(cells: pa.Array) -> dict[str, np.ndarray]:
+def _dates(cells: pa.Array) -> Dates:
     matched, field = _fields(cells, _HEAD)
-    rows = range(len(cells))
-    a, b, c = field["a"], field["b"], field["c"]
-    front, glued = field["m"] != "", field["gm"] != ""
-    first = np.array(
-        [field["d"][i] if front[i] else field["gd"][i] if glued[i] else a[i] for i in rows], object
-    )
-    middle = np.array(
-        [field["m"][i] if front[i] else field["gm"][i] if glued[i] else b[i] for i in rows], object
-    )
-    third = np.array(
-        [field["y"][i] if front[i] else field["gy"][i] if glued[i] else c[i] for i in rows], object
-    )
-    named = np.array([text[:1].isalpha() for text in middle], dtype=bool)
-    return {
-        "matched": matched,
-        "first": _integers(first),
-        "second": np.array([_month(text) for text in middle], dtype=np.int64),
-        "third": _integers(third),
-        "first_digits": _lengths(first),
-        "third_digits": _lengths(third),
-        "named": named,
-        "year_last": front | glued,
-        "packed": _integers(field["k"]),
-        "packed_digits": _lengths(field["k"]),
-    }
+    front, glued = pc.not_equal(field["m"], ""), pc.not_equal(field["gm"], "")
 
+    def chosen(plain: str, before: str, inside: str) -> pa.Array:
+        return pc.if_else(front, field[before], pc.if_else(glued, field[inside], field[plain]))
 
-def _month(text: str) -> int:
-    if text[:1].isalpha():
-        return _MONTHS.index(text[:3]) + 1
-    return int(text) if text else -1
+    first, middle, third = chosen("a", "d", "gd"), chosen("b", "m", "gm"), chosen("c", "y", "gy")
+    named = pc.match_substring_regex(middle, "^[a-z]")
+    month = pc.add(pc.index_in(pc.utf8_slice_codeunits(middle, 0, 3), value_set=pa.array(_MONTHS)), 1)
+    return Dates(
+        matched=matched,
+        first=_integers(first),
+        second=np.where(_array(named), _array(pc.fill_null(month, -1)), _integers(middle)),
+        third=_integers(third),
+        first_digits=_lengths(first),
+        third_digits=_lengths(third),
+        named=_array(named),
+        year_last=_array(pc.or_(front, glued)),
+        packed=_integers(field["k"]),
+        packed_digits=_lengths(field["k"]),
+    )
 
 
 def _clocks(cells: pa.Array) -> dict[str, np.ndarray]:
     matched, field = _fields(cells, _REST)
     hours, minutes, seconds = (np.maximum(_integers(field[name]), 0) for name in ("h", "mi", "s"))
-    fraction = np.array([int((text + "000000")[:6]) if text else 0 for text in field["f"]], dtype=np.int64)
-    half = np.array([0 if not text else 1 if text[0] == "a" else 2 for text in field["half"]], dtype=np.int64)
-    written = field["h"] != ""
-    bare = (field["n"] != "") & (half > 0)  # "10 PM": an hour alone
-    hours = np.where(bare, np.maximum(_integers(field["n"]), 0), hours)
-    hours, sane = halved(hours, half)
+    padded = pc.binary_join_element_wise(field["f"], "000000", "")
+    fraction = _integers(pc.utf8_slice_codeunits(padded, 0, 6))
+    half = np.where(
+        _lengths(field["half"]) == 0, 0, np.where(_array(pc.starts_with(field["half"], "a")), 1, 2)
+    )
+    number = _integers(field["n"])
+    bare = (number >= 0) & (half > 0)  # "10 PM": an hour alone
+    written = (_lengths(field["h"]) > 0) | bare
+    hours, sane = halved(np.where(bare, number, hours), half)
     clock = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction
     sane &= (minutes < 60) & (seconds < 61) & (clock <= MIDNIGHT)
-    digits = np.where(bare, -1, _integers(field["n"]))
+    digits = np.where(bare, -1, number)
+    offsets, codes = _unique(field["o"])
     return {
-        "matched": matched & (sane | ~(written | bare)),
-        "clock": np.where(written | bare, clock, -1),
+        "matched": matched & (sane | ~written),
+        "clock": np.where(written, clock, -1),
         "digits": digits,
         "digits_length": np.where(digits >= 0, _lengths(field["n"]), 0),
         "half": half,
-        "offset": np.array([_offset(text) for text in field["o"]], dtype=np.int64),
-        "zone": field["z"],
+        "offset": np.array([_offset(text) for text in offsets.to_pylist()], dtype=np.int64)[codes],
+        "zone": _array(field["z"]),
     }
 
 
 def halved(hours: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Hours of a day from those of its halves, and whether they exist: 12 AM is 0, 12 PM is 12."""
-    of_day = np.where(
-        half > 0, np.where(hours == 12, 0, hours) + np.where((half == 2) & (hours <= 12), 12, 0), hours
-    )
+    noon = np.where((half == 2) & (hours <= 12), 12, 0)
+    of_day = np.where(half > 0, np.where(hours == 12, 0, hours) + noon, hours)
     return of_day, (hours <= 24) & ~((half == 1) & (hours > 12))
 
 
@@ -207,9 +213,14 @@ def _offset(text: str) -> int:
     return (size if sign == "+" else -size) * 60_000_000
 
 
-def _integers(texts: np.ndarray) -> np.ndarray:
-    return np.array([int(text) if text else -1 for text in texts], dtype=np.int64)
+def _integers(texts: pa.Array) -> np.ndarray:
+    digits = pc.if_else(pc.match_substring_regex(texts, r"^\d+$"), texts, "-1")
+    return _array(pc.cast(digits, pa.int64()))
 
 
-def _lengths(texts: np.ndarray) -> np.ndarray:
-    return np.array([len(text) for text in texts], dtype=np.int64)
+def _lengths(texts: pa.Array) -> np.ndarray:
+    return _array(pc.utf8_length(texts))
+
+
+def _array(values: pa.Array) -> np.ndarray:
+    return values.to_numpy(zero_copy_only=False)

@@ -55,6 +55,9 @@ def read_numbers(values: pd.Series, decimal_comma: bool = False) -> tuple[np.nda
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.to_numpy(dtype="float64", na_value=np.nan), np.zeros(len(values), dtype=bool)
+    plain = None if decimal_comma else _cast(_strings(values))
+    if plain is not None:
+        return plain, np.zeros(len(values), dtype=bool)
     cells = _filled(values)
     if not decimal_comma or not pc.any(pc.match_substring(cells, ".")).as_py():
         plain = _cast(cells)
@@ -105,6 +108,8 @@ class DecimalEvidence:
         """
         if not pd.api.types.is_string_dtype(cells.dtype) and cells.dtype != object:
             return
+        if ("point", main) in self._proof and _cast(_strings(cells)) is not None:
+            return  # digits with one point at most say nothing new
         filled = _filled(cells)
         if not pc.any(pc.match_substring_regex(filled, "[.,]")).as_py():
             if price:
@@ -219,9 +224,14 @@ def _cast(cells: pa.Array) -> np.ndarray | None:
         return None
 
 
+def _strings(values: pd.Series) -> pa.Array:
+    texts = values.astype("str")
+    missing = values.isna() if texts.dtype != values.dtype else None
+    return pa.array(texts, type=pa.string(), from_pandas=True, mask=missing)
+
+
 def _filled(values: pd.Series) -> pa.Array:
-    cells = pa.array(values.astype("str").where(values.notna(), None), type=pa.string(), from_pandas=True)
-    cells = pc.utf8_trim_whitespace(cells)
+    cells = pc.utf8_trim_whitespace(_strings(values))
     empty = pc.is_in(pc.utf8_lower(cells), value_set=pa.array(_EMPTY))
     return pc.if_else(empty, pa.scalar(None, pa.string()), cells)
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 import pandas as pd
 
-from core.data.ingest.cells.grammar import Written
+from core.data.ingest.cells.grammar import Dates, Written
 from core.errors import BarsError
 
 Order = Literal["year first", "month first", "day first"]
@@ -44,9 +44,14 @@ def read_dates(written: Written, order: Order) -> np.ndarray:
 
     Years of two digits lie between 99 years ago and next year.
     """
+    dates = _read_different(written.dates, order)[written.codes]
+    return np.where(written.matched, dates, _NONE)
+
+
+def _read_different(written: Dates, order: Order) -> np.ndarray:
     packed = written.packed >= 0
-    first, second, third = (part.copy() for part in (written.first, written.second, written.third))
-    lengths = [written.first_digits.copy(), written.third_digits.copy()]
+    first, second, third = written.first, written.second, written.third
+    lengths = [written.first_digits, written.third_digits]
     if packed.any():
         wide = written.packed_digits == 8
         tail = np.where(wide & (order != "year first"), 10_000, 100)

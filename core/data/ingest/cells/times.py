@@ -211,7 +211,7 @@ def read_times(values: pd.Series, style: TimeStyle) -> pd.Series:
 def _to_utc(times: pd.Series, written: Written) -> pd.Series:
     offset = np.where(written.offset != NO_OFFSET, written.offset, 0)
     places: list[tuple[np.ndarray, str]] = []
-    for word in np.unique(written.zone[written.offset == NO_OFFSET]):
+    for word in pd.unique(written.zone[written.offset == NO_OFFSET]):
         rows = (written.offset == NO_OFFSET) & (written.zone == word)
         hours, zone = word_offset(word), word_zone(word)
         if hours is not None:
@@ -226,8 +226,11 @@ def _to_utc(times: pd.Series, written: Written) -> pd.Series:
 
 
 def _zoned(written: Written) -> np.ndarray:
-    words = {word: word_offset(word) is not None or word_zone(word) is not None for word in set(written.zone)}
-    return (written.offset != NO_OFFSET) | np.array([words[word] for word in written.zone], dtype=bool)
+    codes, words = pd.factorize(written.zone)
+    known = np.array(
+        [word_offset(word) is not None or word_zone(word) is not None for word in words], dtype=bool
+    )
+    return (written.offset != NO_OFFSET) | known[codes]
 
 
 def _digit_clock(digits: np.ndarray, width: int, half: np.ndarray) -> np.ndarray:

@@ -9,15 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from app.shell import cached, notices
+from core.data.bars import OHLCV
+from core.data.ingest.cells.numbers import DECIMALS, Decimal
+from core.data.ingest.cells.order import ORDERS, Order, UndecidedError
 from core.data.ingest.mapping import MEANINGS, ColumnMapping, guess_mapping, remap
 from core.data.ingest.parse import parse_batches
 from core.data.ingest.run import IngestReport, ingest_file
+from core.data.ingest.settle import settle_mapping
 from core.data.ingest.tables import Table, read_table
 from core.timeframe import DURATIONS
 
 FILE_TYPES = ["csv", "txt", "tsv", "parquet", "pq"]
 PREVIEW_ROWS = 20
 AS_FOUND = "as in the file"
+BY_ALL_ROWS = "found from all rows"
 _REPORT = "ingest_report"
 _WORDS = {
     "ts": "time the bar opens",
@@ -44,8 +49,17 @@ def draw_upload() -> None:
         table = read_table(uploaded, uploaded.name)
         mapping = _draw_mapping(table, guess_mapping(table), uploaded.file_id)
         options = _draw_options(mapping, uploaded.file_id)
+        settled = _settle(table, mapping, options["timezone"], uploaded.file_id)
+        if settled is None:
+            return
+        mapping = settled
+        for sentence in (*mapping.guessed, *mapping.notes):
+            st.caption(sentence)
         if mapping.timezone_needed and options["timezone"] is None:
             st.info("The times in this file carry no zone. Choose the zone they are written in.")
+            return
+        if mapping.column("instrument") is None and options["instrument"] is None:
+            st.info("Neither the file nor its name says which instrument this is. Type its name.")
             return
         _draw_preview(table, mapping, options)
         if st.button("Ingest this file", type="primary", key="ingest"):
@@ -100,10 +114,7 @@ def _draw_mapping(table: Table, mapping: ColumnMapping, file_id: str) -> ColumnM
     )  # fmt: skip
     said = {row["column in the file"]: words[row["taken as"]] for row in edited.to_dict("records")}
     changed = {name: meaning for name, meaning in said.items() if mapping.meanings[name] != meaning}
-    mapping = remap(mapping, table, changed) if changed else mapping
-    for sentence in (*mapping.guessed, *mapping.notes):
-        st.caption(sentence)
-    return mapping
+    return remap(mapping, table, changed) if changed else mapping
 
 
 def _draw_options(mapping: ColumnMapping, file_id: str) -> dict[str, Any]:
@@ -124,6 +135,38 @@ def _draw_options(mapping: ColumnMapping, file_id: str) -> dict[str, Any]:
                 placeholder="choose a zone",
             )  # fmt: skip
     return options
+
+
+def _settle(table: Table, mapping: ColumnMapping, timezone: str | None, file_id: str) -> ColumnMapping | None:
+    """The mapping as all rows have it, or None while a question about them is open."""
+    style = mapping.time_style
+    order: Order | None = None
+    decimal: Decimal | None = None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if style is not None and style.form in ("month first", "day first"):
+            chosen = st.selectbox("Order of dates", [BY_ALL_ROWS, *ORDERS], key=f"order_{file_id}", width=200)
+            order = next((name for name in ORDERS if name == chosen), None)
+        if _writes_commas(table, mapping):
+            chosen = st.selectbox(
+                "Sign before decimals", [BY_ALL_ROWS, *DECIMALS], key=f"decimal_{file_id}", width=200
+            )
+            decimal = next((name for name in DECIMALS if name == chosen), None)
+    asked = (tuple(mapping.meanings.items()), order, decimal, timezone)
+    known = st.session_state.get(f"settled_{file_id}")
+    if known is None or known[0] != asked:
+        try:
+            settled = settle_mapping(table, mapping, date_order=order, decimal=decimal, timezone=timezone)
+        except UndecidedError as question:
+            st.info(f"This file holds {question.received}. Choose above which is meant.")
+            return None
+        known = st.session_state[f"settled_{file_id}"] = (asked, settled)
+    return known[1]
+
+
+def _writes_commas(table: Table, mapping: ColumnMapping) -> bool:
+    columns = [mapping.column(name) for name in OHLCV]
+    cells = table.sample[[name for name in columns if name is not None]]
+    return bool(cells.astype("str").apply(lambda column: column.str.contains(",")).to_numpy().any())
 
 
 def _draw_preview(table: Table, mapping: ColumnMapping, options: dict[str, Any]) -> None:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.components.copy_link import copy_link
 from app.report import download as report_download
 from app.shell import cached, controls
+from app.shell.cached import SeriesKey
 from app.shell.choosers import choose_bar
-from app.shell.selection import bar_time, open_name
+from app.shell.selection import bar_name, bar_time, open_name
 from app.words.predictions import bar_text
 from core.bundle import ModelEntry
 from core.data.freshness import Feed, judge_feed
 from core.data.store import SeriesSummary
 from core.errors import InputError
-from core.timeframe import duration
+from core.timeframe import duration, known_at
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0)
 FEED_SECONDS = 15.0
 REPLAY_START = 100
 """Bars before the newest at which a replay begins when the newest is selected."""
+LONGEST_HOLIDAY = pd.Timedelta(days=4)
 _AMBER = """<style>
 .st-key-strip { background: color-mix(in srgb, #E69F00 28%, transparent); border-left: .35rem solid #E69F00;
   border-radius: .3rem; padding: .3rem .5rem; }
@@ -80,7 +84,8 @@ def _watch_feed() -> None:
     if feed is not None and feed.state == "late":
         newest = bar_text(bar_time(at.bar), at.key.timeframe, controls.zone())
         st.html(_AMBER)
-        st.markdown(f":material/schedule: **{feed_sentence(feed, newest)}**")
+        holiday = cached.may_be_holiday(at.key, at.bar)
+        st.markdown(f":material/schedule: **{feed_sentence(feed, newest, holiday=holiday)}**")
 
 
 def _draw_series(series: list[SeriesSummary]) -> None:
@@ -167,11 +172,19 @@ def _change_timeframe() -> None:
 
 
 def _change_series(instrument: str, timeframe: str) -> None:
-    """Keep the bar where the other series has it, else follow its latest."""
+    """Go to the other series' last bar that had closed when the chosen one did, else follow its latest."""
     entry = next(s for s in cached.series() if (s.instrument, s.timeframe) == (instrument, timeframe))
-    bar = controls.selection().bar
-    held = bar is not None and entry.first <= bar_time(bar) <= entry.last
-    controls.change(instrument=instrument, timeframe=timeframe, bar=bar if held else None)
+    chosen, bar = controls.selection(), None
+    if chosen.bar is not None and bar_time(chosen.bar) <= entry.last:
+        opens = cached.opens(SeriesKey(instrument, timeframe, bar_name(entry.last), entry.bars))
+        closed = known_at(bar_time(chosen.bar), chosen.timeframe)
+        position = bisect_right(opens, closed, key=lambda opened: _closes(opened, timeframe)) - 1
+        bar = open_name(opens[position]) if position >= 0 else None
+    controls.change(instrument=instrument, timeframe=timeframe, bar=bar)
+
+
+def _closes(opened: np.datetime64, timeframe: str) -> pd.Timestamp:
+    return known_at(cast(pd.Timestamp, pd.Timestamp(opened, tz="UTC")), timeframe)
 
 
 def _step(bars: int) -> None:
@@ -195,12 +208,24 @@ def _start_replay(live_page: Any) -> None:
         st.switch_page(live_page)
 
 
-def feed_sentence(feed: Feed, newest: str) -> str:
-    """What the strip says of it; empty when fresh. `newest` names the newest stored bar."""
+def feed_sentence(feed: Feed, newest: str, *, holiday: bool = False) -> str:
+    """What the strip says of it; empty when fresh.
+
+    Parameters
+    ----------
+    newest
+        Names the newest stored bar.
+    holiday
+        Whether the next may have been kept away by one, which nobody here knows.
+    """
     if feed.state == "history":
         return f"stored history, ends {newest}"
     if feed.state == "late":
-        return f"Feed is late: newest bar {newest}, the next should have closed {age_text(feed.overdue)} ago"
+        unless = " unless that was a holiday" if holiday and feed.overdue <= LONGEST_HOLIDAY else ""
+        return (
+            f"Feed is late: newest bar {newest}, the next should have closed {age_text(feed.overdue)} "
+            f"ago{unless}"
+        )
     return ""
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from core import __version__
 from core.confidence.similarity import DistanceReference, TrainingReference
 from core.confidence.stated import TaskConfidence
 from core.config import ASSETS, Config, parse_config
+from core.data.inputs import series_key
 from core.data.labels.borders import SeriesThresholds
 from core.data.scaling import FeatureScaler
-from core.data.segments import SegmentBorders
+from core.data.segments import SeenData, SegmentBorders
 from core.disk import digest_file, digest_json, stage_folder
 from core.errors import BundleError, InputError
 from core.models.ensemble import Model, join_members
@@ -45,8 +47,8 @@ class Bundle:
     thresholds
         Frozen label borders by ``"instrument|timeframe"``; empty where labels are cut at trailing ones.
     instruments, timeframes
-        Vocabularies, of what the model was trained on; index 0 of the embeddings is "unknown", the first name
-        is 1.
+        Vocabularies; index 0 of the embeddings is "unknown", the first name is 1. A timeframe may stand there
+        without a label that was trained on: `seen` knows.
     peers
         Instruments whose bars the cross-asset features of the others are measured against, trained on or not.
     confidence
@@ -81,6 +83,12 @@ class Bundle:
     def feature_names(self) -> tuple[str, ...]:
         """Features in the order of the model's input columns."""
         return tuple(self.scaler.columns)
+
+    @cached_property
+    def seen(self) -> SeenData:
+        """What the model was made of."""
+        known = [series_key(name, bars) for name in self.instruments for bars in self.timeframes]
+        return SeenData.of(self.borders, self.metrics.get("audit", {}), known)
 
     def instrument_index(self, instrument: str) -> int:
         """Embedding index, 0 for an instrument the model has not seen."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class InputError(ValueError):
     """Something a user gave cannot be used, said in one sentence.
@@ -22,7 +24,7 @@ class InputError(ValueError):
         self.fix = fix
         super().__init__(f"Expected {expected}, got {received}; {fix}.")
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
         return type(self), (self.expected, self.received, self.fix)
 
 
@@ -32,6 +34,34 @@ class BarsError(InputError):
 
 class WindowError(InputError):
     """A window the model must not be shown: too short, too gappy, or not there."""
+
+
+class ShortSeriesError(WindowError):
+    """A series with too few bars for one window.
+
+    Parameters
+    ----------
+    series
+        As a person calls it: "AAPL 1d", with the time looked back from where one was asked for.
+    needed, found
+        Bars of one window, and those there are.
+    """
+
+    def __init__(self, series: str, needed: int, found: int) -> None:
+        self.series, self.needed, self.found = series, needed, found
+        super().__init__(
+            f"{needed} bars of {series}",
+            f"{found}, {needed - found} short",
+            "choose a later bar or ingest more history",
+        )
+
+    @property
+    def short(self) -> int:
+        """How many more are needed."""
+        return self.needed - self.found
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
+        return type(self), (self.series, self.needed, self.found)
 
 
 class ConfigError(InputError):

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from core.data.segments import IN_SAMPLE, Use
+
+TIE = 0.01
+"""Probability; a smaller lead is none. Whole percents on the screen then always differ where there is one."""
+
 
 def class_log_odds(logits: np.ndarray, index: int) -> float:
     """Log-odds of class `index` by `logits`, shape (C,): its logit less the log-sum-exp of the others."""
@@ -57,7 +62,7 @@ class TaskPrediction:
     Attributes
     ----------
     logits, probabilities
-        Shape (C,), in the order of `classes`.
+        Shape (C,), in the order of `classes`; the probabilities before calibration.
     head_confidence
         The head's own learned confidence output, in [0, 1]; not calibrated.
     sources
@@ -91,17 +96,36 @@ class TaskPrediction:
         return None if self.direct is None else self.logits - self.direct
 
     @property
+    def shares(self) -> np.ndarray:
+        """What is said of the classes, shape (C,): calibrated, plain softmax where nothing was calibrated."""
+        return self.probabilities if self.stated is None else self.stated.probabilities
+
+    @property
     def call(self) -> str:
         """The most probable class."""
         return self.classes[int(self.probabilities.argmax())]
 
+    @property
+    def no_call(self) -> str | None:
+        """Why the most probable class is not to be taken for a call; None where it is one."""
+        if self.stated is not None and len(self.stated.members) == len(self.classes):
+            return "nothing is ruled out"
+        second, first = np.sort(self.shares)[-2:]
+        return "the first two classes tie" if first - second < TIE - 1e-9 else None
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `intensity` and the parts of the logits only where the head has them."""
+        """Plain values for JSON; `intensity` and the parts of the logits only where the head has them.
+
+        ``probabilities`` are `shares`, ``softmax`` is what they were before calibration; ``call`` is the most
+        probable class also where ``no_call`` says why it is none.
+        """
         plain: dict[str, Any] = {
             "classes": list(self.classes),
             "call": self.call,
+            "no_call": self.no_call,
             "logits": [float(value) for value in self.logits],
-            "probabilities": [float(value) for value in self.probabilities],
+            "probabilities": [float(value) for value in self.shares],
+            "softmax": [float(value) for value in self.probabilities],
             "head_confidence": self.head_confidence,
             "sources": dict(self.sources),
             "raw_confidence": self.raw_confidence,
@@ -117,7 +141,6 @@ class TaskPrediction:
                 "source_ranks": dict(self.stated.ranks),
                 "unmoved_sources": list(self.stated.unmoved),
                 "mix_confidence": self.stated.mix,
-                "calibrated_probabilities": [float(value) for value in self.stated.probabilities],
                 "prediction_set": list(self.stated.members),
             }
         return plain if self.intensity is None else plain | {"intensity": self.intensity}
@@ -134,10 +157,14 @@ class Prediction:
     distance
         How unlike training: the larger Mahalanobis distance, of the representation or of the window itself,
         over its limit; above 1 is out of distribution.
+    representation_distance
+        The first of the two by itself, which the source "similarity" speaks of; NaN where nobody measured it.
     known_instrument
         False when the model was trained without this instrument.
     known_timeframe
         False when the model was trained without bars of this timeframe.
+    segment
+        What the bar's outcome was to the model (`core.data.segments.SeenData.use_of`).
     data_fingerprint
         SHA-256 of the model input (window of scaled features).
     """
@@ -155,6 +182,13 @@ class Prediction:
     data_fingerprint: str
     tasks: dict[str, TaskPrediction]
     known_timeframe: bool = True
+    segment: Use = "unknown"
+    representation_distance: float = float("nan")
+
+    @property
+    def in_sample(self) -> bool:
+        """Whether the bar's outcome helped to make the model."""
+        return self.segment in IN_SAMPLE
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; times in ISO 8601, UTC."""
@@ -173,6 +207,7 @@ _PLAIN = (
     "distance",
     "known_instrument",
     "known_timeframe",
+    "segment",
     "data_fingerprint",
 )
 

@@ -22,7 +22,7 @@ from core.data.inputs import prepare_window, series_key
 from core.data.store import BarStore
 from core.device import device_of, serving_device
 from core.disk import digest_parts
-from core.errors import WindowError
+from core.errors import ShortSeriesError, WindowError
 from core.models.ensemble import list_members
 from core.models.heads import HeadOutput
 from core.models.trace import trace
@@ -171,17 +171,13 @@ class Predictor:
 
         Raises
         ------
-        WindowError
+        ShortSeriesError
             If there are fewer than a window up to `at`.
         """
         bars = self.store.read_window(instrument, timeframe, end=at, length=self.reach)
         if len(bars) < self.length:
             when = "" if at is None else f" up to {at:%Y-%m-%d %H:%M} UTC"
-            raise WindowError(
-                f"{self.length} bars of {instrument} {timeframe}{when}",
-                str(len(bars)),
-                "choose a later bar or ingest more history",
-            )
+            raise ShortSeriesError(f"{instrument} {timeframe}{when}", self.length, len(bars))
         return bars, self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
 
     def _others(
@@ -228,10 +224,12 @@ class Predictor:
                     latency_ms=latency,
                     out_of_distribution=bool(strangeness[row] > 1),
                     distance=float(strangeness[row]),
-                    known_instrument=bundle.instrument_index(window.instrument) > 0,
+                    representation_distance=float(distances[row]) / bundle.reference.representation.limit,
+                    known_instrument=bundle.seen.knows(instrument=window.instrument),
                     data_fingerprint=window_fingerprint(window.features),
                     tasks={predicted[row].task: predicted[row] for predicted in tasks},
-                    known_timeframe=bundle.timeframe_index(window.timeframe) > 0,
+                    known_timeframe=bundle.seen.knows(timeframe=window.timeframe),
+                    segment=bundle.seen.use_of(series_key(window.instrument, window.timeframe), ts),
                 )
             )
         return predictions

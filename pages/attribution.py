@@ -29,7 +29,9 @@ def view() -> None:
                 draw_importance(model)
         else:
             with this:
-                draw_moment(choose_ask(model, at))
+                ask = choose_ask(model, at)
+                notices.show_in_sample(cached.predict(model, at.key, at.bar))
+                draw_moment(ask)
         controls.write_url()
 
 

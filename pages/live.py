@@ -7,8 +7,11 @@ import streamlit as st
 from app.components.record_strip import record_strip
 from app.live import cached as live_cached
 from app.live import panels as live_panels
+from app.live.doubts import draw_doubts
+from app.live.why import draw_why
 from app.shell import cached, controls, notices
 from app.words import predictions as prediction_words
+from app.words.records import RECORD_HELP
 
 RANGES = (60, 120, 300, 1000)
 RECORD, FOLLOW_SECONDS = 50, 5.0
@@ -51,16 +54,10 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     """The panels, and everything that should make one doubt them."""
     with st.skeleton(height=300):
         prediction = cached.predict(model, at.key, at.bar)
-    due = cached.next_due(at.key, at.bar)
-    st.markdown(prediction_words.facts(prediction, due, at.key.timeframe, controls.zone()))
-    if prediction.out_of_distribution:
-        st.warning(prediction_words.unlike_training(prediction.distance), icon=":material/help:")
-    unseen = prediction_words.unseen_sentence(prediction)
-    if unseen:
-        st.info(unseen, icon=":material/info:")
+    draw_doubts(prediction, at)
     records = {}
     with notices.guard():
-        records = live_cached.confidence_records(model)
+        records = live_cached.confidence_records(model, prediction.known_at)
     for task in prediction.tasks.values():
         with st.container(border=True):
             st.html(live_panels.STYLE + live_panels.task_panel(task, records.get(task.task)))
@@ -68,21 +65,9 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     st.caption(f"{said} Model {prediction.model_name}, version {prediction.model_version}.")
 
 
-def draw_why(model: cached.ModelKey, at: controls.Moment) -> None:
-    """In one line: where the last bar looks, and whether the window is like training."""
-    row = live_cached.last_attention(model, at.key, at.bar)
-    st.markdown(
-        prediction_words.why_sentence(row, cached.predict(model, at.key, at.bar).distance),
-        help=prediction_words.WHY_HELP,
-    )
-
-
 def draw_record(model: cached.ModelKey, at: controls.Moment) -> None:
     """The last calls: right and wrong."""
-    st.markdown(
-        f"**The {RECORD} calls before this bar: right ✓ and wrong ✗**",
-        help="An outcome counts once it was decided by the chosen bar. Click a call to open its bar.",
-    )
+    st.markdown(f"**The {RECORD} bars before this one: right ✓ and wrong ✗**", help=RECORD_HELP)
     past = cached.recent_outcomes(model, at.key, at.bar, RECORD)
     if not past:
         st.caption(prediction_words.NO_OUTCOMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.shell import controls, notices
+from app.shell import cached, controls, notices
 from app.similar import cached as similar_cached
 from app.similar import panels as similar_panels
 from app.similar import words as similar_words
@@ -24,6 +24,7 @@ def view() -> None:
         if found is None or not found.moments:
             st.info(similar_words.NOTHING, icon=":material/manage_search:")
             return
+        notices.show_in_sample(cached.predict(model, at.key, at.bar))
         similar_panels.draw_sum(model, at, task, found)
         similar_panels.draw_moments(model, key, at, found)
         st.caption(similar_words.HOW)

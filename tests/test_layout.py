@@ -25,8 +25,8 @@ core core.errors
 core.disk core.progress core.device
 core.scores core.timeframe
 core.config
-core.data core.models core.prediction
-core.confidence core.baselines
+core.data core.models
+core.prediction core.confidence core.baselines
 core.bundle
 core.predictor
 core.training core.explain

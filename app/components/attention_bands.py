@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from app.figures.attention import encode_rows
-from app.figures.theme import CANDLES, Palette, attention_stops, price_format, time_labels
+from app.figures.theme import CANDLES, Palette, attention_stops, price_decimals, time_labels
 from app.shell.selection import open_name
 
 _FOLDER = Path(__file__).parent
@@ -129,7 +129,7 @@ def pack_bands(
             "bands": [asdict(band) for band in bands],
             "opens": [open_name(ts) for ts in bars["ts"].dt.tz_localize(None).to_numpy()],
             "labels": time_labels(bars["ts"], bars["timeframe"].iloc[0]),
-            "decimals": int(price_format(bars["close"])[2]),
+            "decimals": price_decimals(bars),
             "light": _colors(palette, dark=False),
             "dark": _colors(palette, dark=True),
         }

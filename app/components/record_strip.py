@@ -8,25 +8,28 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from app.shell.selection import bar_name
-from app.words.predictions import record_sentence, title_of
+from app.words.predictions import title_of
+from app.words.records import record_sentence
 from core.review.outcomes import Outcome
 
 _HTML = '<div class="strip"></div>'
 _CSS = """
 .strip { display: grid; gap: 6px; color: var(--st-text-color);
   font-family: var(--st-font); font-size: 0.86rem; }
-.line { display: grid; grid-template-columns: 6rem minmax(0, 1fr) minmax(11rem, max-content); gap: 0.6rem;
-  align-items: center; }
+.line { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0.15rem 0.6rem; align-items: center; }
 .cells { display: flex; gap: 2px; }
 .cells button { flex: 1 1 0; min-width: 0; height: 1.35rem; padding: 0; font-size: 0.7rem; line-height: 1;
   border: 1px solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 3px;
   background: transparent; color: var(--st-text-color); cursor: pointer; overflow: hidden; }
 .cells button.right { background: color-mix(in srgb, var(--st-text-color) 72%, var(--st-background-color));
   color: var(--st-background-color); }
+.cells button.none { opacity: 0.55; }
+.cells button.seen { background: repeating-linear-gradient(45deg, transparent 0 3px,
+  color-mix(in srgb, var(--st-text-color) 28%, transparent) 3px 5px); color: var(--st-text-color); }
 .cells button.open { border-style: dotted; opacity: 0.6; }
 .cells button:hover, .cells button:focus-visible {
   outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
-.said { white-space: nowrap; }
+.said { grid-column: 2; }
 """
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -42,7 +45,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = document.createElement("button")
       button.type = "button"
       button.className = cell.state
-      button.textContent = { right: "\\u2713", wrong: "\\u2717", open: "" }[cell.state]
+      button.textContent = cell.mark
       button.title = cell.text
       button.setAttribute("aria-label", cell.text)
       button.onclick = () => setTriggerValue("opened", cell.bar)
@@ -87,11 +90,20 @@ def record_strip(
 
 
 def _cell(outcome: Outcome) -> dict[str, str]:
-    state = {True: "right", False: "wrong", None: "open"}[outcome.right]
+    judged = {True: "right", False: "wrong", None: "open"}[outcome.right]
     after = {
         "right": "and that is what came",
         "wrong": f"{outcome.happened} came",
         "open": "not decided yet",
-    }[state]
+    }[judged]
     when = bar_name(outcome.ts).replace("T", " ")
-    return {"bar": bar_name(outcome.ts), "state": state, "text": f"{when}: said {outcome.call}, {after}"}
+    said = f"said {outcome.call}"
+    if outcome.no_call:
+        said = f"no call ({outcome.no_call}), most probable {outcome.call}"
+    state, mark = judged, {"right": "\u2713", "wrong": "\u2717", "open": ""}[judged]
+    if outcome.in_sample:
+        state, after = "seen", f"{after}; in sample, counts for nothing"
+    elif outcome.no_call:
+        state, mark = "none", "\u00b7"
+    text = f"{when}: {said}, {after}"
+    return {"bar": bar_name(outcome.ts), "state": state, "mark": mark, "text": text}

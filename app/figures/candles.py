@@ -92,8 +92,8 @@ def candles_figure(
 def add_candles(figure: go.Figure, bars: pd.DataFrame, *, palette: Palette, dark: bool, row: int) -> None:
     """Candles into row `row` of a figure made by `make_subplots`."""
     colors = CANDLES[palette, dark]
-    form = price_format(bars["close"])
-    volume = [f"{v:,.0f}" if v > 0 else "not given" for v in np.nan_to_num(bars["volume"].to_numpy(float))]
+    form = price_format(bars)
+    volume = [_volume(value) for value in np.nan_to_num(bars["volume"].to_numpy(float))]
     figure.add_trace(
         go.Candlestick(
             x=time_labels(bars["ts"], bars["timeframe"].iloc[0]),
@@ -132,6 +132,12 @@ def add_volume(figure: go.Figure, bars: pd.DataFrame, *, palette: Palette, dark:
         col=1,
     )
     figure.update_yaxes(title_text="volume", side="right", nticks=3, row=row, col=1)
+
+
+def _volume(value: float) -> str:
+    if value <= 0:
+        return "not given"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _panels(with_volume: bool) -> go.Figure:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -99,12 +101,35 @@ def time_labels(ts: Any, timeframe: str) -> list[str]:
     return list(pd.DatetimeIndex(ts).strftime(form))
 
 
-def price_format(prices: pd.Series | Any) -> str:
-    """d3 number format with the decimals that prices of this size are quoted in."""
-    level = float(pd.Series(prices).abs().median())
-    if level >= 20:
-        return ",.2f"
-    return ",.4f" if level >= 0.5 else ",.6f"
+MOST_DECIMALS = 12
+
+
+def price_decimals(prices: Any) -> int:
+    """Decimals that prices are shown with: those usual at their size, and enough to tell open from close.
+
+    Parameters
+    ----------
+    prices
+        Bars with open and close, or prices alone; of these the step from one to the next counts. What does
+        not move is shown to four digits.
+    """
+    if isinstance(prices, pd.DataFrame):
+        level, other = (prices[name].to_numpy(float) for name in ("close", "open"))
+    else:
+        level = np.asarray(prices, float)
+        other = np.append(level[:1], level[:-1])
+    moves = np.abs(level - other)
+    size = float(np.nanmedian(np.abs(level)))
+    move = float(np.median(moves[moves > 0])) if (moves > 0).any() else np.nan
+    usual = 2 if size >= 20 else 4 if size >= 0.5 else 6
+    least = [move] if np.isfinite(move) else []
+    needed = [math.ceil(-math.log10(value)) for value in (size / 1000, *least) if value > 0]
+    return min(max(usual, *needed), MOST_DECIMALS) if needed else usual
+
+
+def price_format(prices: Any) -> str:
+    """d3 number format with `price_decimals` of these prices."""
+    return f",.{price_decimals(prices)}f"
 
 
 def apply_layout(figure: go.Figure, title: str, height: int) -> go.Figure:

@@ -82,7 +82,7 @@ def edited_candles(
     low = min(float(bars["low"].to_numpy().min()) for bars in (before, after))
     high = max(float(bars["high"].to_numpy().max()) for bars in (before, after))
     room = 0.04 * (high - low) or 0.01 * high
-    figure.update_yaxes(tickformat=price_format(before["close"]), range=[low - room, high + room], row=1)
+    figure.update_yaxes(tickformat=price_format(before), range=[low - room, high + room], row=1)
     most = max(float(np.nan_to_num(bars["volume"]).max()) for bars in (before, after))
     figure.update_yaxes(range=[0, 1.05 * most or 1], row=2)
     figure.update_yaxes(title_text="price", col=1, row=1)
@@ -227,7 +227,7 @@ def _changed_bars(before: pd.DataFrame, after: pd.DataFrame) -> np.ndarray:
 def _add_bars(figure: go.Figure, bars: pd.DataFrame, column: int, palette: Palette, dark: bool) -> None:
     colors = CANDLES[palette, dark]
     labels = time_labels(bars["ts"], str(bars["timeframe"].iloc[0]))
-    form = price_format(bars["close"])
+    form = price_format(bars)
     candle: dict[str, Any] = {name: bars[name] for name in ("open", "high", "low", "close")}
     figure.add_trace(
         go.Candlestick(

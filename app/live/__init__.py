@@ -1,4 +1,4 @@
 """The Live screen.
 
-Files: cached, panels.
+Files: cached, doubts, panels, why.
 """

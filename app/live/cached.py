@@ -5,20 +5,33 @@ What is cached is shared by all sessions: read, never change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 import core.bundle
+from app.attribution import cached as attribution_cached
 from app.review import cached as review_cached
 from app.shell import cached
 from app.shell.selection import bar_time
 from core.data.store import home_folder
+from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import SUMMARY
+from core.explain.explanation import pose_question, recall_attribution
 from core.explain.moment import Moment
-from core.review.rows import FOLDER, RowFilter, resample_blocks
-from core.review.track_record import ConfidenceRecord, build_records
+from core.review.own_record import find_record, load_record
+from core.review.rows import FOLDER, RowFilter, resample_blocks, take_rows
+from core.review.track_record import BINS, FEWEST, ConfidenceRecord, Origin, build_records, keep_known
+from core.timeframe import DURATIONS
+
+Records = dict[str, ConfidenceRecord]
+LEAST_OWN = BINS * FEWEST
+"""Rows; with fewer of its own a model's record says little, and models trained the same way may say more."""
 
 
 def _walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
@@ -32,36 +45,90 @@ def _walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
     return None
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the record")
-def _records(model: cached.ModelKey, past: review_cached.ReviewKey) -> dict[str, dict[str, ConfidenceRecord]]:
-    result, config = review_cached.result(past), cached.predictor(model).bundle.config
-    if result.config.labels != config.labels:
-        return {}
-    same = [task for task in config.tasks if task in result.config.tasks]
-    records = {}
-    for task in same:
-        pooled = result.summary[task.name]["pooled"]
-        block = 1 if pooled is None else int(pooled["block"])
-        rows = review_cached.rows(past, RowFilter(task.name))
-        records[task.name] = build_records(rows, lambda found, block=block: resample_blocks(found, block))
+@st.cache_resource(max_entries=3, show_spinner="Reading the record")
+def _own(model: cached.ModelKey, path: str, stamp: int) -> WalkForwardResult:
+    return load_record(Path(path), cached.predictor(model).bundle)
+
+
+def _sources(model: cached.ModelKey) -> list[tuple[Origin, WalkForwardResult]]:
+    """What was measured, the model's own test bars before those of other models."""
+    bundle = cached.predictor(model).bundle
+    found: list[tuple[Origin, WalkForwardResult]] = []
+    path = find_record(home_folder(), bundle)
+    if path is not None:
+        found.append(("own", _own(model, str(path), path.stat().st_mtime_ns)))
+    past = _walk_forward(model)
+    if past is not None:
+        result = review_cached.result(past)
+        if result.config.labels == bundle.config.labels:
+            parts = [(c.model, c.loss, c.training, c.data) for c in (result.config, bundle.config)]
+            found.append(("alike" if parts[0] == parts[1] else "other", result))
+    return found
+
+
+@st.cache_resource(max_entries=24, show_spinner="Reading the record")
+def _records(model: cached.ModelKey, until: pd.Timestamp, stamps: tuple) -> dict[str, Records]:
+    sources, records = _sources(model), {}
+    for task in cached.predictor(model).bundle.config.tasks:
+        there = [one for one in sources if task in one[1].config.tasks]
+        if there:
+            records[task.name] = _count(task.name, there, until)
     return records
 
 
-def confidence_records(model: cached.ModelKey) -> dict[str, dict[str, ConfidenceRecord]]:
-    """What every stated confidence and source was worth in the model's walk-forward, by task and name.
+def _count(task: str, sources: Sequence[tuple[Origin, WalkForwardResult]], until: pd.Timestamp) -> Records:
+    few: Records = {}
+    for origin, result in sources:
+        rows = take_rows(replace(result, rows=keep_known(result.rows, until)), RowFilter(task))
+        if not len(rows):
+            continue
+        pooled = result.summary.get(task, {}).get("pooled")
+        block = 1 if pooled is None else int(pooled["block"])
+        found = build_records(rows, lambda kept, block=block: resample_blocks(kept, block), origin)
+        if origin != "own" or len(rows) >= LEAST_OWN:
+            return found
+        few = found
+    return few
 
-    Tasks without a walk-forward on the same labels are left out.
+
+def confidence_records(model: cached.ModelKey, bar: pd.Timestamp) -> dict[str, Records]:
+    """What every stated confidence and source was worth, by task and name, by what was known at `bar`.
+
+    From the model's own test bars, where there are enough; else from those of a walk-forward's models. Only
+    outcomes known when the quarter of the bar began count, so that a record is made once a quarter. Empty for
+    a task whose record begins later, without one where nobody measured any on the same labels.
 
     Raises
     ------
-    ResultsError
-        If the walk-forward is damaged.
+    InputError
+        If the record or walk-forward is damaged.
     """
-    past = _walk_forward(model)
-    return {} if past is None else _records(model, past)
+    sources = _sources(model)
+    if not sources:
+        return {}
+    ends = [result.rows["label_end"].max() for _, result in sources]
+    last = cast(pd.Timestamp, max(ends) + max(DURATIONS.values()))
+    began = bar.tz_localize(None).to_period("Q").start_time.tz_localize("UTC")
+    stamps = tuple((origin, len(result.rows)) for origin, result in sources)
+    return _records(model, min(began, last), stamps)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def last_attention(model: cached.ModelKey, key: cached.SeriesKey, bar: str) -> np.ndarray:
     """What the bar itself attends, mean over heads and layers, shape (T,); without the full maps."""
     return Moment.at(cached.predictor(model), key.instrument, key.timeframe, bar_time(bar)).last_attention()
+
+
+@st.cache_data(ttl=5, max_entries=100, show_spinner=False)
+def cached_groups(
+    model: cached.ModelKey, key: cached.SeriesKey, bar: str, task: str, target: str
+) -> dict[str, float] | None:
+    """What speaks for a class by group of features, as the Attribution page would explain it unasked.
+
+    None where nobody has asked for that yet: it is read, never computed. At most five seconds old.
+    """
+    moment = attribution_cached.moment(model, key, bar)
+    planted = attribution_cached.evidence(model, "planted")
+    question = pose_question(moment, planted, task=task, target=target)
+    found = recall_attribution(moment, question, attribution_cached.explanations())
+    return None if found is None else found.by_group

@@ -10,14 +10,8 @@ import numpy as np
 from app.figures.theme import class_color, class_sign, ink_on
 from app.words.confidence import NEVER_MOVED, NO_RANKS, OF_PAST_BARS, STATED, rank_phrase
 from app.words.numbers import percent
-from app.words.predictions import (
-    confidence_tip,
-    set_sentence,
-    shares_sentence,
-    source_tip,
-    sureness_record,
-    title_of,
-)
+from app.words.predictions import set_sentence, shares_sentence, title_of
+from app.words.records import confidence_tip, measured_sentence, source_tip, sureness_record
 from core.prediction import TaskPrediction
 from core.review.track_record import ConfidenceRecord
 
@@ -26,6 +20,9 @@ STYLE = """<style>
 .lb-head { display: flex; justify-content: space-between; align-items: center; margin-bottom: .35rem; }
 .lb-title { font-weight: 600; font-size: 1.05rem; }
 .lb-call { font-weight: 700; font-size: 1rem; padding: .08rem .55rem; border-radius: .3rem; }
+.lb-none { border: 1px dashed currentColor; opacity: .75; font-weight: 600; }
+.lb-panel:has(.lb-none) .lb-fill { opacity: .55; }
+.lb-whose { font-size: .82rem; opacity: .8; }
 .lb-row { display: grid; grid-template-columns: 5.6rem 1fr 2.6rem; gap: .5rem; align-items: center; }
 .lb-row + .lb-row { margin-top: .18rem; }
 .lb-track { height: .7rem; background: rgba(128,128,128,.18); border-radius: .2rem; overflow: hidden; }
@@ -54,9 +51,7 @@ def task_panel(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecor
     records
         Of the final confidence and the sources, by name; None where no walk-forward was run.
     """
-    shares = prediction.probabilities if prediction.stated is None else prediction.stated.probabilities
-    call = prediction.call
-    color = class_color(call, prediction.classes.index(call))
+    shares = prediction.shares
     rows = "".join(
         _class_row(name, float(share), class_color(name, i))
         for i, (name, share) in enumerate(zip(prediction.classes, shares, strict=True))
@@ -64,9 +59,23 @@ def task_panel(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecor
     return (
         f'<div class="lb-panel" data-task="{escape(prediction.task)}">'
         f'<div class="lb-head"><span class="lb-title">{escape(title_of(prediction.task))}</span>'
-        f'<span class="lb-call" style="background:{color};color:{ink_on(color)}">'
-        f"{class_sign(call)} {escape(call.upper())}</span></div>{rows}"
+        f"{_call(prediction)}</div>{rows}"
         f"{_sureness(prediction, records)}{_sources(prediction, records)}{_notes(prediction)}</div>"
+    )
+
+
+def _call(prediction: TaskPrediction) -> str:
+    """The class called in its colour; what is no call without one."""
+    call = prediction.call
+    if prediction.no_call is not None:
+        return (
+            f'<span class="lb-call lb-none" title="{escape(prediction.no_call.capitalize())}; most probable: '
+            f'{escape(call)}">NO CALL</span>'
+        )
+    color = class_color(call, prediction.classes.index(call))
+    return (
+        f'<span class="lb-call" style="background:{color};color:{ink_on(color)}">'
+        f"{class_sign(call)} {escape(call.upper())}</span>"
     )
 
 
@@ -84,7 +93,10 @@ def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord
         said = "sure: <b>not known</b>, too few labelled bars to calibrate on"
     else:
         record = escape(sureness_record(prediction.stated.confidence, records))
-        said = f"sure: <b>{percent(prediction.stated.confidence)}</b> · {record}"
+        opening = "sure" if prediction.no_call is None else f"{escape(prediction.call)}, were it one"
+        said = f"{opening}: <b>{percent(prediction.stated.confidence)}</b> · {record}"
+        whose = measured_sentence(records)
+        said += f'<br><span class="lb-whose">{escape(whose)}</span>' if whose else ""
     return f'<div class="lb-sure lb-told" tabindex="0">{said}{_tip(tip)}</div>'
 
 
@@ -113,7 +125,7 @@ def _sources(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord]
 
 
 def _notes(prediction: TaskPrediction) -> str:
-    notes = []
+    notes = [] if prediction.no_call is None else [f"no call: {escape(prediction.no_call)}"]
     if prediction.stated is not None:
         notes.append(escape(set_sentence(prediction.stated.members, prediction.classes)))
     if prediction.direct is not None:

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from app.report import sections
 from app.report.html import wrap_page
 from app.report.material import Material, Records, gather_material
@@ -81,7 +83,7 @@ def _write(options: argparse.Namespace) -> int:
         target=options.target, method=options.method, reference=options.reference,
         settings=Settings(grouping=options.grouping, seed=options.seed),
     )  # fmt: skip
-    records, troubles = _read_records(folder, predictor)
+    records, troubles = _read_records(folder, predictor, moment.prediction.known_at)
     material = gather_material(
         moment, question, records=records, troubles=troubles, address=options.address,
         progress=show_progress("explaining"),
@@ -91,7 +93,7 @@ def _write(options: argparse.Namespace) -> int:
     return len(page)
 
 
-def _read_records(folder: Path, predictor: Predictor) -> tuple[Records, tuple[str, ...]]:
+def _read_records(folder: Path, predictor: Predictor, known: pd.Timestamp) -> tuple[Records, tuple[str, ...]]:
     from streamlit.logger import set_log_level
 
     # Streamlit warns about every cache that is used outside a running workbench.
@@ -100,7 +102,7 @@ def _read_records(folder: Path, predictor: Predictor) -> tuple[Records, tuple[st
     from app.shell.cached import ModelKey
 
     try:
-        return confidence_records(ModelKey(str(folder), predictor.bundle.version)), ()
+        return confidence_records(ModelKey(str(folder), predictor.bundle.version), known), ()
     except InputError as error:
         return {}, (str(error),)
 

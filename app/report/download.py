@@ -21,6 +21,7 @@ from core.explain.explanation import pose_question
 from core.explain.moment import Moment
 from core.predictor import Predictor
 from core.progress import Cancelled, Progress
+from core.timeframe import known_at
 
 _ASKED = "report_asked"
 
@@ -71,7 +72,7 @@ def _await(asked: Asked, at: controls.Moment) -> Report | None:
     troubles: tuple[str, ...] = ()
     records: Records = {}
     try:
-        records = live_cached.confidence_records(model)
+        records = live_cached.confidence_records(model, known_at(bar_time(at.bar), at.key.timeframe))
     except InputError as error:
         troubles = (str(error),)
 

@@ -27,6 +27,7 @@ from app.report.material import Material
 from app.similar.words import HOW, INTERVAL, doubts, moment_title, right_sentence, went_sentence
 from app.words.predictions import (
     bar_text,
+    in_sample_sentence,
     moment_text,
     routing_sentence,
     silent_sentence,
@@ -52,9 +53,9 @@ def name_of(material: Material) -> str:
 def draw_head(material: Material) -> str:
     """What this is about, in one look: the moment, the model, the doubts, the way back."""
     prediction = material.explanation.moment.prediction
-    warnings = []
+    warnings = [said for said in [in_sample_sentence(prediction)] if said]
     if prediction.out_of_distribution:
-        warnings.append(unlike_training(prediction.distance))
+        warnings.append(unlike_training(prediction))
     warnings += [said for said in [unseen_sentence(prediction)] if said]
     return fill(
         "head",

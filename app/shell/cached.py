@@ -26,7 +26,7 @@ from app.figures.theme import Palette
 from app.shell.selection import Selection, bar_name, bar_time, find_bar, open_name
 from core.bundle import ModelEntry, find_model, list_models, load_bundle
 from core.data.bars import quoted_prices
-from core.data.calendar import next_open
+from core.data.calendar import next_open, rests_until
 from core.data.store import BarStore, SeriesSummary, home_folder
 from core.prediction import Prediction
 from core.predictor import Predictor
@@ -209,8 +209,20 @@ def recent_outcomes(model: ModelKey, key: SeriesKey, bar: str, count: int) -> di
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def next_due(key: SeriesKey, bar: str) -> pd.Timestamp:
-    """When the bar after `bar` was, or is, due to open by the instrument's own calendar."""
+    """When the bar after `bar` opened, or by the instrument's own calendar is due to."""
+    every = opens(key)
+    after = find_bar(Selection(key.instrument, key.timeframe, bar), every) + 1
+    if after < len(every):
+        return bar_time(open_name(every[after]))
     return next_open(window(key, bar, 300)["ts"].to_numpy(), key.timeframe)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def may_be_holiday(key: SeriesKey, bar: str) -> bool:
+    """Whether the bar after `bar` is not stored yet and a holiday nobody here knows may keep it away."""
+    if bar_time(bar) < bar_time(key.last):
+        return False
+    return rests_until(window(key, bar, 300)["ts"].to_numpy(), next_due(key, bar), key.timeframe)
 
 
 @cache_of_bars(max_entries=64, show_spinner=False)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import streamlit as st
+from streamlit.errors import StreamlitDuplicateElementKey
 
 from app.shell import cached, controls
 from app.shell.selection import SelectionError
+from app.words.predictions import in_sample_sentence
 from core.data.ingest.run import ingest_bundled
-from core.errors import InputError
+from core.data.store import SeriesSummary
+from core.errors import InputError, ShortSeriesError
+from core.prediction import Prediction
 from core.progress import Progress
 
 log = logging.getLogger("lookback")
+OFFERED = 6
+"""Series named to somebody whose own has too few bars."""
 
 
 def show_input_error(error: InputError) -> None:
@@ -45,10 +51,52 @@ def guard() -> Iterator[None]:
     except SelectionError as error:
         show_input_error(error)
         st.button("Back to the latest bar", key=f"way_back_{error.received}", on_click=controls.reset)
+    except ShortSeriesError as error:
+        show_short_series(error)
     except InputError as error:
         show_input_error(error)
     except Exception as error:  # the outermost edge: nothing above would handle it better
         show_unexpected(error)
+
+
+def show_short_series(error: ShortSeriesError) -> None:
+    """Too few bars: how many are missing, and what can be opened instead."""
+    with st.container(border=True, key=f"short_series_{uuid.uuid4().hex[:8]}"):
+        st.markdown(
+            f":material/hourglass_empty: **{error.short:,} bars short**: the model reads "
+            f"{error.needed:,} bars at once, and of {error.series} there are {error.found:,}."
+        )
+        same = (controls.selection().instrument, controls.selection().timeframe)
+        works = [one for one in cached.series() if one.bars >= error.needed]
+        works.sort(key=lambda one: (one.instrument != same[0], one.instrument, one.timeframe))
+        if any((one.instrument, one.timeframe) == same for one in works):
+            _offer("Latest bar", "short_latest", controls.reset)
+        elif works:
+            st.caption("Series that work:")
+        with st.container(horizontal=True):
+            for one in [one for one in works if (one.instrument, one.timeframe) != same][:OFFERED]:
+                name = f"{one.instrument} {one.timeframe}"
+                _offer(name, f"short_{name}", lambda one=one: _open_series(one))
+        st.caption("Or bring more bars of this one on the Data page.")
+
+
+def _offer(label: str, key: str, act: Callable[[], None]) -> None:
+    # A page in two columns may be refused twice: the way out is offered once.
+    with suppress(StreamlitDuplicateElementKey):
+        if st.button(label, key=key):
+            act()
+
+
+def _open_series(one: SeriesSummary) -> None:
+    controls.change(instrument=one.instrument, timeframe=one.timeframe, bar=None)
+    st.rerun()
+
+
+def show_in_sample(prediction: Prediction) -> None:
+    """Say so where what came of the bar helped to make the model; nothing where it did not."""
+    said = in_sample_sentence(prediction)
+    if said:
+        st.info(said, icon=":material/school:")
 
 
 def show_empty_store() -> None:

@@ -13,6 +13,7 @@ from app.shell.selection import open_name
 from app.words.numbers import listed, percent
 from app.words.predictions import title_of
 from core.bundle import Bundle
+from core.data.segments import IN_SAMPLE
 from core.explain.similar.glimpse import state_probabilities
 from core.explain.similar.reach import SeriesReach
 from core.explain.similar.search import Analogue, Analogues, MomentIndex
@@ -126,6 +127,9 @@ def outcome_lines(bundle: Bundle, index: MomentIndex, row: int, known_at: np.dat
         said = state_probabilities(bundle, task.name, index.probabilities[task.name][row])
         line = outcome_line(index, row, task.name, task.classes, known_at, said)
         lines.append(f"{title_of(task.name)}: {line}")
+    opened = cast(pd.Timestamp, pd.Timestamp(index.ts[row], tz="UTC"))
+    if bundle.seen.use_of(str(index.series[row]), opened) in IN_SAMPLE:
+        lines.append("In sample: this outcome helped to make the model")
     return lines
 
 

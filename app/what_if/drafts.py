@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.figures.theme import price_format
+from app.figures.theme import price_decimals
 from app.shell import controls
 from app.shell.selection import bar_name
 from app.what_if.cached import Cells, Changes, FlipSearch
@@ -67,16 +67,19 @@ def restart_table(at: controls.Moment, cells: Cells) -> None:
     keep_draft(at, base=cells, cells=cells, version=find_draft(at).version + 1)
 
 
-def decimals_of(bars: pd.DataFrame) -> int:
-    """Decimals that prices of this size are shown with."""
-    return int(price_format(bars["close"])[2])
+def newest_bar(shown: pd.DataFrame, columns: Sequence[str], cells: Cells) -> dict[str, Any]:
+    """The newest bar's name under "bar" and its columns, `cells` in it, exact where nobody edited."""
+    last = shown.iloc[-1]
+    name = bar_name(last["ts"])
+    edited = {column: value for bar, column, value in cells if bar == name and column in columns}
+    return {"bar": name} | {column: float(last[column]) for column in columns} | edited
 
 
 def fill_table(shown: pd.DataFrame, columns: Sequence[str], cells: Cells) -> pd.DataFrame:
     """The bars as a table to edit: one row a bar under its name, prices as shown, `cells` already in it."""
     table = pd.DataFrame(shown[list(columns)].astype(float))
     prices = [name for name in columns if name in PRICES]
-    table[prices] = table[prices].round(decimals_of(shown))
+    table[prices] = table[prices].round(price_decimals(shown))
     table.insert(0, "bar", [bar_name(ts) for ts in shown["ts"]])
     rows = {name: row for row, name in enumerate(table["bar"])}
     for name, column, value in cells:
@@ -95,7 +98,7 @@ def read_cells(shown: pd.DataFrame, columns: Sequence[str], table: pd.DataFrame,
     others
         Edits of bars that the table does not show; they stay.
     """
-    plain, places = fill_table(shown, columns, ()), decimals_of(shown)
+    plain, places = fill_table(shown, columns, ()), price_decimals(shown)
     inside = set(plain["bar"])
     cells = [cell for cell in others if cell[0] not in inside]
     now, then = (frame[list(columns)].astype(float).to_numpy() for frame in (table, plain))

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.attribution.cached import moment
-from app.figures.theme import time_labels
+from app.figures.theme import price_decimals, time_labels
 from app.shell import controls
 from app.shell.cached import ModelKey
 from app.shell.jobs import await_result
@@ -17,12 +17,12 @@ from app.what_if import cached as what_if_cached
 from app.what_if import words as what_if_words
 from app.what_if.cached import Cells, FlipSearch
 from app.what_if.drafts import (
-    decimals_of,
     fill_table,
     find_draft,
     keep_draft,
     move_close,
     multiply_volume,
+    newest_bar,
     read_cells,
     restart_table,
 )
@@ -46,8 +46,8 @@ def edit_bars(model: ModelKey, at: controls.Moment) -> Cells:
     table = fill_table(shown, bars.columns, draft.base)
     edited = st.data_editor(
         table, key=f"what_if_{at.key.instrument}_{at.key.timeframe}_{at.bar}_{draft.version}",
-        hide_index=True, num_rows="fixed", disabled=["bar"], column_config=_columns(bars, decimals_of(shown)),
-        height="content",
+        hide_index=True, num_rows="fixed", disabled=["bar"], height="content",
+        column_config=_columns(bars, price_decimals(shown)),
     )  # fmt: skip
     st.caption(
         "Prices as traded at the newest bar; earlier ones are adjusted for splits and dividends. Every "
@@ -72,8 +72,7 @@ def _draw_actions(at: controls.Moment, bars: EditableBars) -> None:
     """Quick actions on the newest bar, as it stands with the edits so far."""
 
     def newest() -> dict[str, Any]:
-        last = fill_table(bars.shown(1), bars.columns, find_draft(at).cells).iloc[0]
-        return {str(name): last[name] for name in last.index}
+        return newest_bar(bars.shown(1), bars.columns, find_draft(at).cells)
 
     def close_by(percent: float) -> None:
         restart_table(at, move_close(find_draft(at).cells, newest(), 1 + percent / 100))

@@ -11,6 +11,7 @@ from app.figures.what_if import edit_causes, edited_candles, feature_courses, pr
 from app.shell import cached, controls
 from app.shell.cached import ModelKey
 from app.shell.jobs import await_result
+from app.shell.notices import show_in_sample
 from app.what_if import cached as what_if_cached
 from app.what_if import words as what_if_words
 from app.what_if.cached import Cells
@@ -27,6 +28,7 @@ TOP_FEATURES = 8
 def draw_comparison(model: ModelKey, at: controls.Moment, edited: Moment | None, *, refused: bool) -> None:
     """Calls, probabilities, confidence and its sources; the original alone without a usable edit."""
     before = cached.predict(model, at.key, at.bar)
+    show_in_sample(before)
     after = before if edited is None else edited.prediction
     if edited is None:
         st.markdown(what_if_words.REFUSED if refused else what_if_words.UNEDITED)

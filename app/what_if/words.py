@@ -42,18 +42,13 @@ LOCAL = (
 TABLE_ROWS = 25
 
 
-def shown_probabilities(task: TaskPrediction) -> list[float]:
-    """Stated probabilities where there are calibrators, else the head's own."""
-    return [float(p) for p in (task.probabilities if task.stated is None else task.stated.probabilities)]
-
-
 def class_shifts(before: Prediction, after: Prediction) -> list[ClassShift]:
     """Every class of every task, as it was and edited."""
     return [
         ClassShift(name, label, old, new)
         for name, task in before.tasks.items()
         for label, old, new in zip(
-            task.classes, shown_probabilities(task), shown_probabilities(after.tasks[name]), strict=True
+            task.classes, task.shares.tolist(), after.tasks[name].shares.tolist(), strict=True
         )
     ]
 
@@ -61,9 +56,9 @@ def class_shifts(before: Prediction, after: Prediction) -> list[ClassShift]:
 def call_sentence(before: TaskPrediction, after: TaskPrediction) -> str:
     """'Direction: ▲ Bullish 41% → ▼ Bearish 39%: the call flips'; Markdown."""
     if before is after:
-        share = percent(max(shown_probabilities(before)))
+        share = percent(before.shares.max())
         return f"{title_of(before.task)}: {class_sign(before.call)} {before.call} {share}"
-    old, new = (percent(max(shown_probabilities(task))) for task in (before, after))
+    old, new = (percent(task.shares.max()) for task in (before, after))
     was, now = (f"{class_sign(task.call)} {task.call}" for task in (before, after))
     if was == now:
         return f"{title_of(before.task)}: stays {now}, {old} → {new}"

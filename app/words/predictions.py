@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.words.confidence import NEVER_MOVED, STATED, count_sources, rank_phrase, source_noun
-from app.words.numbers import correlation, listed, percent, signed, span
+from app.words.confidence import STATED
+from app.words.features import group_title
+from app.words.numbers import correlation, listed, percent, signed
 from core.confidence.stated import SET_LEVEL
-from core.experiments.walk_forward.results import rank_column
 from core.explain.attention import share_within
 from core.prediction import Prediction, TaskPrediction, class_log_odds
-from core.review.outcomes import Outcome
-from core.review.track_record import FEWEST, MANY, ConfidenceRecord, Standing
 
 TITLES = {"direction": "Direction", "volatility": "Volatility", "regime": "Regime"}
 WHY_HELP = (
@@ -25,92 +23,20 @@ WHY_HELP = (
     "the window itself, over the 99th percentile of the calibrate segment."
 )
 NO_OUTCOMES = "Nothing to show: too few bars before this one, or the model knows no outcomes of this series."
+IN_SAMPLE_WORDS = {
+    "train": "In sample: the model was trained on bars of this time and has seen what came of this one. What "
+    "it says here is no forecast and counts in no record.",
+    "calibrate": "In sample: what came of this bar helped to choose the model's epoch, temperature, sets or "
+    "limits. What it says here counts in no record.",
+}
+"""By the bar's segment (`core.data.segments.SeenData.use_of`)."""
 NO_PART = 1e-6
 """Log-odds; less from the transformer is none."""
-NO_RECORD = "no record yet: run python -m core walk-forward"
 
 
 def title_of(task: str) -> str:
     """A task as a heading."""
     return TITLES.get(task, task.replace("_", " ").capitalize())
-
-
-def sureness_record(confidence: float, records: Mapping[str, ConfidenceRecord] | None) -> str:
-    """What a stated confidence was worth: 'right 57% of the 812 times it was this sure'.
-
-    With fewer than `MANY` such times the 95% interval goes with it, with fewer than `FEWEST` no share.
-    """
-    if not records or "confidence" not in records:
-        return NO_RECORD
-    found = records["confidence"].standing(confidence)
-    if found.count == 0:
-        return "it was never this sure in the walk-forward"
-    if found.count < FEWEST:
-        return f"fewer than {FEWEST} such times"
-    return f"right {percent(found.share)}{_doubt(found)} of the {found.count:,} times it was this sure"
-
-
-def source_record(
-    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
-) -> str:
-    """What one source was worth when it ranked as high; by its value where no ranks are kept."""
-    task, (key, value) = prediction.task, _recorded(prediction, name, records)
-    if not records or key not in records:
-        return NO_RECORD[0].upper() + NO_RECORD[1:]
-    found = records[key].standing(value)
-    when = f"When {source_noun(name)} {'was' if key == name else 'ranked'} this high"
-    if found.count == 0:
-        side = "above" if value > records[key].highest else "below"
-        return f"{percent(value)} is {side} every {source_noun(name)} in the walk-forward."
-    if found.count < FEWEST:
-        return f"{when}: fewer than {FEWEST} such times."
-    right = f"{percent(found.share)}{_doubt(found)}"
-    return f"{when}, {task.replace('_', ' ')} was right {right} of the time, n = {found.count:,}."
-
-
-def confidence_tip(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> list[str]:
-    """Behind the stated confidence: its technical name, its bin, and the head's own estimate."""
-    own = f"The head's own estimate of being right: {percent(prediction.head_confidence)}, not calibrated."
-    stated = prediction.stated
-    if stated is None:
-        return [own]
-    lines = [
-        f"P(the call comes true) = {stated.confidence:.3f}, made of {stated.made_of}.",
-        f"By a learned mix of the {count_sources()} sources {percent(stated.mix)}; their plain sum "
-        f"{percent(prediction.raw_confidence)}.",
-    ]
-    if records and "confidence" in records:
-        lines.append(_band(records["confidence"].standing(stated.confidence)))
-    return [*lines, own]
-
-
-def source_tip(
-    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
-) -> list[str]:
-    """Behind one source: rank and value, its record, the bin that was counted, and what the number means."""
-    value = f"{source_noun(name).capitalize()} {100 * prediction.sources[name]:.2f}%."
-    ranks = {} if prediction.stated is None else prediction.stated.ranks
-    if name in ranks:
-        value = f"{rank_phrase(name, ranks[name]).capitalize()} of past bars: {value}"
-    elif prediction.stated is not None and name in prediction.stated.unmoved:
-        value = f"{NEVER_MOVED.capitalize()}, so it tells this call from no other: {value}"
-    else:
-        value += " The model keeps no ranks of past bars to compare it with."
-    lines = [value, source_record(prediction, name, records)]
-    key, height = _recorded(prediction, name, records)
-    if records and key in records:
-        lines.append(_band(records[key].standing(height)))
-    return [*lines, STATED[name].meaning]
-
-
-def _recorded(
-    prediction: TaskPrediction, name: str, records: Mapping[str, ConfidenceRecord] | None
-) -> tuple[str, float]:
-    """Which record a source stands in, and at which height: its rank's where model and walk-forward rank."""
-    ranks = {} if prediction.stated is None else prediction.stated.ranks
-    if name in ranks and records and rank_column(name) in records:
-        return rank_column(name), ranks[name]
-    return name, prediction.sources[name]
 
 
 def made_of_sentence(prediction: Prediction) -> str:
@@ -121,17 +47,6 @@ def made_of_sentence(prediction: Prediction) -> str:
             tasks.setdefault(task.stated.made_of, []).append(title_of(name).lower())
     parts = [f"of {listed(names)}, {made_of}" for made_of, names in tasks.items()]
     return f"How sure it is, is made of: {'; '.join(parts)}." if parts else ""
-
-
-def record_sentence(past: Sequence[Outcome]) -> str:
-    """How many of the calls whose outcome is known were right."""
-    known = [outcome for outcome in past if outcome.right is not None]
-    if not known:
-        return "none is decided yet"
-    right = sum(bool(outcome.right) for outcome in known)
-    waiting = len(past) - len(known)
-    later = f", {waiting} not decided yet" if waiting else ""
-    return f"{right} of {len(known)} right ({percent(right / len(known))}){later}"
 
 
 def set_sentence(members: Sequence[str], classes: Sequence[str]) -> str:
@@ -178,15 +93,23 @@ def silent_sentence(prediction: Prediction) -> str:
     )
 
 
-def facts(prediction: Prediction, next_due: pd.Timestamp, timeframe: str, zone: str = "UTC") -> str:
+def facts(
+    prediction: Prediction,
+    next_due: pd.Timestamp,
+    timeframe: str,
+    zone: str = "UTC",
+    *,
+    holiday: bool = False,
+) -> str:
     """When the bar was, when it closed, when the next is due, how long the answer took; in Markdown.
 
-    Daily and weekly bars keep the date they are named by in every zone; moments follow `zone`.
+    Daily and weekly bars keep the date they are named by in every zone; moments follow `zone`. `holiday` is
+    whether the next may be kept away by one, which nobody here knows.
     """
     return (
         f"Bar of **{bar_text(prediction.ts, timeframe, zone)}**, closed "
         f"{moment_text(prediction.known_at, zone)}, next {bar_text(next_due, timeframe, zone)}"
-        f" · answered in {prediction.latency_ms:.0f} ms"
+        f"{' if that is no holiday' if holiday else ''} · answered in {prediction.latency_ms:.0f} ms"
     )
 
 
@@ -201,12 +124,24 @@ def moment_text(ts: pd.Timestamp, zone: str) -> str:
     return f"{local:%Y-%m-%d %H:%M} {'UTC' if zone == 'UTC' else local.tzname()}"
 
 
-def unlike_training(distance: float) -> str:
-    """A warning; `distance` is in units of the limit, above 1."""
-    return (
-        f"Unlike training: this window lies {distance:.2f} times as far from the training data as the limit. "
-        "Trust the numbers less."
+def unlike_training(prediction: Prediction) -> str:
+    """A warning about a prediction that is out of distribution, and which of two distances says so."""
+    said = (
+        f"Unlike training: this window lies {prediction.distance:.2f} times as far from the training data as "
+        "the limit. Trust the numbers less."
     )
+    seen = prediction.representation_distance
+    if np.isfinite(seen) and seen <= 1:
+        said += (
+            f" What is unlike are the window's own values; what the model makes of them lies at "
+            f"{percent(seen)} of its limit, and '{STATED['similarity'].question}' speaks of that alone."
+        )
+    return said
+
+
+def in_sample_sentence(prediction: Prediction) -> str:
+    """Whether the bar's outcome helped to make the model, and what that means; empty where it did not."""
+    return IN_SAMPLE_WORDS.get(prediction.segment, "")
 
 
 def unseen_sentence(prediction: Prediction) -> str:
@@ -215,7 +150,10 @@ def unseen_sentence(prediction: Prediction) -> str:
     unseen += [] if prediction.known_timeframe else [f"{prediction.timeframe} bars"]
     if not unseen:
         return ""
-    return f"The model was trained without {listed(unseen)}: it reads them as it would any other series."
+    return (
+        f"The model was trained without {listed(unseen)}: it reads them as it would any other series, and "
+        "learned from no bar of this one."
+    )
 
 
 def why_sentence(row: np.ndarray, distance: float) -> str:
@@ -234,6 +172,21 @@ def why_sentence(row: np.ndarray, distance: float) -> str:
         f"Where it looks: the last 20 bars carry {share} of its attention · unlike training? "
         f"{like}, at {percent(distance)} of the limit"
     )
+
+
+def groups_sentence(target: str, groups: Mapping[str, float] | None, count: int = 3) -> str:
+    """The strongest groups of features, where an explanation of the bar is there; in Markdown.
+
+    Parameters
+    ----------
+    groups
+        Attribution by group, in log-odds of the class `target`; None where nobody asked yet.
+    """
+    if groups is None:
+        return "Which features: open **Attribution**, nobody has asked about this bar yet"
+    strongest = sorted(groups.items(), key=lambda item: -abs(item[1]))[:count]
+    said = [f"{group_title(name)} {signed(value)}" for name, value in strongest if value]
+    return f"Which features, in log-odds for {target}: {', '.join(said) or 'none'}"
 
 
 def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
@@ -261,23 +214,3 @@ def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
         f"({measured['windows']} windows, {title_of(task).lower()}). Without attention, ranking bars by how "
         f"recent they are reaches {recency}, by how unusual {unusual}; with both held fixed {left}."
     )
-
-
-def _doubt(found: Standing) -> str:
-    if found.count >= MANY or not np.isfinite([found.right_low, found.right_high]).all():
-        return ""
-    return f" {span(found.right_low, found.right_high)}"
-
-
-def _band(found: Standing) -> str:
-    if found.count == 0:
-        return f"The walk-forward has nothing between {found.low:.3f} and {found.high:.3f}."
-    text = (
-        f"Counted: walk-forward calls of all instruments stated between {found.low:.3f} and {found.high:.3f}"
-    )
-    if found.count >= FEWEST and np.isfinite([found.right_low, found.right_high]).all():
-        text += (
-            f"; right {percent(found.share, 1)} {span(found.right_low, found.right_high, 1)}"
-            ", 95% interval by block bootstrap"
-        )
-    return text + "."

@@ -41,6 +41,15 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("--to", dest="end", metavar="TIME")
     added.add_argument("--instrument")
 
+    added = command(
+        "record",
+        measure_own_record,
+        lambda r: f"{r['rows']:,} calls on {r['series']} series, {r['from']} to {r['to']}, in {r['file']}",
+        "Measure what the model's stated confidence was worth on its own test bars; Live shows it.",
+    )
+    added.add_argument("--model", metavar="NAME")
+    added.add_argument("--step", type=int, default=1, metavar="K", help="score every K-th bar")
+
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and write a bundle."""
@@ -97,3 +106,19 @@ def evaluate_model(options: argparse.Namespace) -> dict[str, Any]:
         instrument=options.instrument,
         progress=show_progress("scoring"),
     ).to_dict()
+
+
+def measure_own_record(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure and keep the record of a model's own test bars."""
+    from core.review.own_record import measure_record, save_record
+
+    predictor = open_predictor(options.model)
+    rows = measure_record(predictor, step=options.step, progress=show_progress("record"))
+    path = save_record(rows, predictor.store.home, predictor.bundle)
+    return {
+        "file": str(path),
+        "rows": len(rows),
+        "series": len(rows[["instrument", "timeframe"]].drop_duplicates()),
+        "from": f"{rows['ts'].min():%Y-%m-%d}",
+        "to": f"{rows['ts'].max():%Y-%m-%d}",
+    }

@@ -7,6 +7,11 @@ from typing import Any
 import pandas as pd
 
 _SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "ece")
+USES = {
+    "train": "the model was trained on bars of this time and has seen what came of this one",
+    "calibrate": "this bar helped to choose the model's epoch, temperature, sets or limits",
+}
+"""What is said of a bar's segment where its outcome helped to make the model."""
 _DIFFERENCE = "model minus it, log-loss [95%]"
 
 
@@ -20,7 +25,8 @@ def show_prediction(result: dict[str, Any]) -> str:
     lines = [
         f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
         f"model {result['model_name']} {result['model_version']}, {result['latency_ms']:.0f} ms"
-        + (", UNLIKE ITS TRAINING DATA" if result["out_of_distribution"] else ""),
+        + _unlike(result),
+        *_in_sample(result["segment"]),
     ]
     for name, task in result["tasks"].items():
         shares = "  ".join(
@@ -28,10 +34,20 @@ def show_prediction(result: dict[str, Any]) -> str:
         )
         stated = task["confidence"]
         sure = "" if stated is None else f"  sure {100 * stated:.0f}%"
-        lines.append(f"{name:<11}{shares}{sure}")
+        none = "" if task["no_call"] is None else f"  no call: {task['no_call']}"
+        lines.append(f"{name:<11}{shares}{sure}{none}")
         if stated is not None:
             lines += [f"{'':<11}{said}" for said in _behind(task)]
     return "\n".join(lines)
+
+
+def _unlike(result: dict[str, Any]) -> str:
+    return ", UNLIKE ITS TRAINING DATA" if result["out_of_distribution"] else ""
+
+
+def _in_sample(segment: str) -> list[str]:
+    """A line that says so where the bar's outcome helped to make the model."""
+    return [f"IN SAMPLE: {USES[segment]}"] if segment in USES else []
 
 
 def _behind(task: dict[str, Any]) -> list[str]:
@@ -56,7 +72,17 @@ def show_evaluation(result: dict[str, Any]) -> str:
         f"{key}: {count:,} bars without a class of volatility and regime, too few bars known before them"
         for key, count in result.get("unlabelled", {}).items()
     ]
-    return "\n".join([shown, *unlabelled])
+    return "\n".join([*_sample_line(result.get("segments", {})), shown, *unlabelled])
+
+
+def _sample_line(segments: dict[str, int]) -> list[str]:
+    """How many of the bars scored helped to make the model, where any did."""
+    used = [f"{count:,} {segment}" for segment, count in segments.items() if segment in USES]
+    if not used:
+        return []
+    return [
+        f"IN SAMPLE: of {sum(segments.values()):,} bars {' and '.join(used)} bars helped to make the model"
+    ]
 
 
 def show_ingest(result: dict[str, Any]) -> str:
@@ -146,9 +172,10 @@ def show_explanation(result: dict[str, Any]) -> str:
     )
     lines = [
         f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
-        f"model {result['model_name']} {result['model_version']}, {task}: {shares}",
+        f"model {result['model_name']} {result['model_version']}, {task}: {shares}{_unlike(result)}",
+        *_in_sample(result["segment"]),
         "",
-        f"Why {target}? By {result['method']}, in log-odds:",
+        f"Why {target}? By {result['method']}, in log-odds; P below is before calibration:",
         _reference_line(result),
         *(_cause_line(number, cause, result) for number, cause in enumerate(result["causes"], 1)),
         "",

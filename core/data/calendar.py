@@ -96,6 +96,25 @@ def next_open(ts: np.ndarray, timeframe: str) -> pd.Timestamp:
     return cast(pd.Timestamp, pd.Timestamp(due_at).as_unit("us").tz_localize("UTC"))
 
 
+def rests_until(ts: np.ndarray, due: pd.Timestamp, timeframe: str) -> bool:
+    """Whether the market rests on some weekday and, before the bar due, for the night at least.
+
+    Such a market keeps holidays, which are not known here: the bar due may not come. One that trades every
+    day of the week has none, and a weekly bar comes all the same.
+
+    Parameters
+    ----------
+    ts
+        Bar opens, datetime64 (UTC), shape (T,), T >= 1, ascending.
+    due
+        `next_open` of them, UTC.
+    """
+    days = pd.DatetimeIndex(_naive(ts))
+    if timeframe == "1w" or len(set(days.weekday)) == 7:
+        return False
+    return bool(due.tz_localize(None).to_numpy().astype("datetime64[D]") > _naive(ts)[-1])
+
+
 def _naive(ts: np.ndarray) -> np.ndarray:
     index = pd.DatetimeIndex(ts)
     if index.tz is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ from core.timeframe import duration
 TRAIN, CALIBRATE, TEST, STOP, NO_SEGMENT = 0, 1, 2, 3, -1
 """In time: train, stop (early stopping and every other choice of a model), calibrate (calibrators, conformal
 sets, ranks, the out-of-distribution limit), test."""
+
+Use = Literal["train", "calibrate", "test", "unknown"]
+"""What a bar's outcome was to a model, see `SeenData.use_of`."""
+IN_SAMPLE: tuple[Use, ...] = ("train", "calibrate")
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class SegmentBorders:
         return _instant(start), _instant(end)
 
 
+_LABELLED = ("model weights", "model early stopping", "calibrators", "conformal sets", "source ranks")
+"""Parts of the record of what was seen that labels made, what was trained first."""
 _EDGES = ("train_start", "train_end", "stop_end", "calibrate_end", "test_end")
 
 
@@ -182,6 +188,80 @@ def assign_segments(
             inside &= (ts < stop) & (known <= stop)
         segments[inside] = segment
     return segments
+
+
+@dataclass(frozen=True)
+class SeenData:
+    """What a model was made of, and so what a bar's outcome was to it.
+
+    Attributes
+    ----------
+    trained
+        Series ("AAPL|1d") a label of which was trained on.
+    given
+        These, and series a label of which chose the epoch, the temperature, the sets or the limits.
+    """
+
+    borders: SegmentBorders
+    trained: frozenset[str]
+    given: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, borders: SegmentBorders, audit: Mapping[str, Mapping[str, Any]], known: Iterable[str]
+    ) -> Self:
+        """From the record of what every fitted object saw (`core.training.audit`).
+
+        Parameters
+        ----------
+        known
+            Taken to be trained on where there is no record.
+        """
+        weights, labelled = (
+            [spans for name, spans in audit.items() if name.startswith(parts)]
+            for parts in (_LABELLED[0], _LABELLED)
+        )
+        if not weights:
+            return cls(borders, frozenset(known), frozenset(known))
+        trained, given = (
+            frozenset(key for spans in parts for key, span in spans.items() if span["rows"])
+            for parts in (weights, labelled)
+        )
+        return cls(borders, trained, given)
+
+    def knows(self, *, instrument: str | None = None, timeframe: str | None = None) -> bool:
+        """Whether any series of this instrument, of this timeframe, was trained on."""
+        pairs = (key.rsplit("|", 1) for key in self.trained)
+        return any(instrument in (None, name) and timeframe in (None, bars) for name, bars in pairs)
+
+    def use_of(self, series: str, opened: pd.Timestamp) -> Use:
+        """What the outcome of a bar was to the model.
+
+        Decided by the bar's open alone: a label that reaches over a border was purged, and its bar counts as
+        of the segment it opens in, the earlier one. So does a bar whose outcome is not known yet.
+
+        Parameters
+        ----------
+        series
+            "AAPL|1d".
+        opened
+            Of the bar, UTC.
+
+        Returns
+        -------
+        str
+            ``train``: it was learned from. ``calibrate``: it chose the epoch, the temperature, the sets or
+            the limits (the stop segment too). ``test``: it opens after both. ``unknown``: the model was not
+            given the series, so that no bar of it was learned from (though other series of the same days
+            may have been), or the bar opens before training began.
+        """
+        borders = self.borders
+        early = borders.train_start is not None and opened < borders.train_start
+        if series not in self.given or early:
+            return "unknown"
+        if opened < borders.train_end:
+            return "train"
+        return "calibrate" if opened < borders.calibrate_end else "test"
 
 
 def bars_in_train(ts: np.ndarray, timeframe: str, borders: SegmentBorders) -> np.ndarray:

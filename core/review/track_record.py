@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
 from core.review.rows import ReviewRows
 from core.scores.bootstrap import BlockBootstrap
 from core.scores.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
+from core.timeframe import DURATIONS
 
 BINS = 10
 FEWEST = 30
@@ -47,6 +50,19 @@ class Standing:
         return self.right / self.count if self.count else float("nan")
 
 
+Origin = Literal["own", "alike", "other"]
+"""Whose test bars a record counts: the model's own, those of models trained the same way, or otherwise."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Where the rows of a record come from: whose they are, and the years of the first and the last."""
+
+    origin: Origin
+    first: int
+    last: int
+
+
 @dataclass(frozen=True)
 class ConfidenceRecord:
     """Share right by tenths of the stated values, each tenth with equally many rows where values differ.
@@ -57,20 +73,29 @@ class ConfidenceRecord:
         Of B bins.
     lowest, highest
         Value ever stated.
+    measured
+        Where the rows come from.
     """
 
     curve: ReliabilityCurve
     band: Band
     lowest: float
     highest: float
+    measured: Measured | None = None
 
     @classmethod
-    def of(cls, stated: np.ndarray, correct: np.ndarray, bootstrap: BlockBootstrap) -> ConfidenceRecord:
+    def of(
+        cls,
+        stated: np.ndarray,
+        correct: np.ndarray,
+        bootstrap: BlockBootstrap,
+        measured: Measured | None = None,
+    ) -> ConfidenceRecord:
         """Count stated values (n,) in [0, 1] and whether the calls came true (n,); n >= 1."""
         stated = _as_stored(stated)
         curve = reliability_curve(stated, correct, BINS, "mass")
         band = bootstrap_band(stated, correct, curve.edges, bootstrap)
-        return cls(curve, band, float(stated.min()), float(stated.max()))
+        return cls(curve, band, float(stated.min()), float(stated.max()), measured)
 
     def standing(self, value: float) -> Standing:
         """Record of the tenth `value` lies in; outside all values ever stated it has no rows."""
@@ -92,13 +117,27 @@ class ConfidenceRecord:
         )
 
 
+def keep_known(rows: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+    """The rows of a walk-forward whose outcome was known at `moment` (UTC): its last bar had closed."""
+    known = np.zeros(len(rows), dtype=bool)
+    for timeframe, length in DURATIONS.items():
+        known |= ((rows["timeframe"] == timeframe) & (rows["label_end"] + length <= moment)).to_numpy()
+    return rows.loc[known]
+
+
 def build_records(
-    rows: ReviewRows, bootstrap_of: Callable[[ReviewRows], BlockBootstrap]
+    rows: ReviewRows,
+    bootstrap_of: Callable[[ReviewRows], BlockBootstrap],
+    origin: Origin | None = None,
 ) -> dict[str, ConfidenceRecord]:
     """Records of the final confidence, every source and its rank, by name; those never stated are left out.
 
     A rank's name is that of its column, `rank_column`. `bootstrap_of` makes the block bootstrap of some rows.
     """
+    measured = None
+    if origin is not None and len(rows):
+        first, last = (int(when.astype("datetime64[Y]").astype(int)) + 1970 for when in rows.times[[0, -1]])
+        measured = Measured(origin, first, last)
     told = {name: rows.stated[name] for name in ("confidence", *SOURCES)}
     told |= {rank_column(name): ranks for name, ranks in rows.ranks.items()}
     records = {}
@@ -106,7 +145,7 @@ def build_records(
         known = np.isfinite(stated)
         if known.any():
             found = rows.take(known)
-            records[name] = ConfidenceRecord.of(stated[known], found.correct, bootstrap_of(found))
+            records[name] = ConfidenceRecord.of(stated[known], found.correct, bootstrap_of(found), measured)
     return records
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from core.baselines.simple import Baselines
 from core.bundle import Bundle
 from core.data.dataset import LabelledSeries, PreparedData
-from core.data.segments import NO_SEGMENT, TEST
+from core.data.segments import IN_SAMPLE, NO_SEGMENT, TEST
 from core.data.windows import LastBarWindows
 from core.disk import plain
 from core.errors import WindowError
@@ -55,8 +56,8 @@ class Evaluation:
 
     Attributes
     ----------
-    out_of_sample
-        Whether every scored bar opens after the model's training and calibrate segments.
+    segments
+        How many labelled bars were what to the model (`core.data.segments.SeenData.use_of`), by segment.
     skipped
         Series that could not be scored, with the reason.
     unlabelled
@@ -68,11 +69,16 @@ class Evaluation:
     model_version: str
     start: pd.Timestamp
     end: pd.Timestamp | None
-    out_of_sample: bool
+    segments: dict[str, int]
     instruments: list[str]
     tasks: dict[str, TaskEvaluation]
     skipped: dict[str, str]
     unlabelled: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def out_of_sample(self) -> bool:
+        """Whether no outcome of a scored bar helped to make the model."""
+        return not any(self.segments.get(segment) for segment in IN_SAMPLE)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -82,6 +88,7 @@ class Evaluation:
             "from": self.start.isoformat(),
             "to": None if self.end is None else self.end.isoformat(),
             "out_of_sample": self.out_of_sample,
+            "segments": self.segments,
             "instruments": self.instruments,
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "skipped": self.skipped,
@@ -147,7 +154,7 @@ def evaluate(
         model_version=bundle.version,
         start=first,
         end=end,
-        out_of_sample=first >= bundle.borders.calibrate_end,
+        segments=_count_segments(bundle, series),
         instruments=sorted({one.instrument for one in series}),
         tasks=tasks,
         skipped=skipped,
@@ -189,9 +196,15 @@ def score_windows(
         span = label_span(times[known], ends)
         forecasts = {name: p[known] for name, p in baselines.predict(windows, task.name).items()}
         evaluations[task.name] = compare(
-            scores.tasks[task.name].probabilities[known], forecasts, labels[known], times[known], span
+            _shares(bundle, scores, task.name)[known], forecasts, labels[known], times[known], span
         )
     return evaluations
+
+
+def _shares(bundle: Bundle, scores: LastBarScores, task: str) -> np.ndarray:
+    """What the model says of the classes, (n, C): calibrated where it is, as everywhere."""
+    fitted, scored = bundle.confidence.get(task), scores.tasks[task]
+    return scored.probabilities if fitted is None else fitted.calibration.probabilities(scored.logits)
 
 
 def compare(
@@ -245,6 +258,15 @@ def _choose_rows(
         for task, values in series.labels.items()
     }
     return replace(series, segments=segments)
+
+
+def _count_segments(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, int]:
+    counts = Counter(
+        bundle.seen.use_of(one.key, cast(pd.Timestamp, pd.Timestamp(ts, tz="UTC")))
+        for one in series
+        for ts in one.ts[np.any([segment == TEST for segment in one.segments.values()], axis=0)]
+    )
+    return dict(sorted(counts.items()))
 
 
 def _bars_without_borders(series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None) -> int:

@@ -21,6 +21,7 @@ from core.errors import InputError
 from core.models.ensemble import Model
 from core.models.heads import HeadOutput
 from core.models.trace import trace
+from core.progress import Progress
 from core.scores.bootstrap import label_span
 
 
@@ -191,9 +192,16 @@ class ConfidentScores:
 
 
 def score_with_confidence(
-    model: Model, windows: LastBarWindows, reference: TrainingReference, batch: int = 32
+    model: Model,
+    windows: LastBarWindows,
+    reference: TrainingReference,
+    batch: int = 32,
+    progress: Progress | None = None,
 ) -> ConfidentScores:
-    """Run the model and its confidence sources over `windows`, in order, as live prediction does."""
+    """Run the model and its confidence sources over `windows`, in order, as live prediction does.
+
+    `progress` is told (windows done, windows in all).
+    """
     names = list(model.heads)
     parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in names}
     distances, strangeness = [], []
@@ -215,6 +223,8 @@ def score_with_confidence(
                         sources[name].raw().cpu().numpy(),
                     )
                 )
+            if progress:
+                progress(sum(map(len, distances)), len(windows))
     series = windows.data.series
     tasks = {}
     for name in names:

@@ -5,6 +5,7 @@ import pytest
 
 from core.__main__ import main
 from core.cli.command import parse_time
+from core.cli.output import show_evaluation
 from core.errors import InputError
 from core.predictor import Predictor
 from core.training.evaluation import evaluate
@@ -49,6 +50,43 @@ def test_predict_prints_what_machines_need(home, capsys):
         assert ("intensity" in task) == (name == "volatility")
 
 
+def test_probabilities_are_the_calibrated_ones_and_the_softmax_has_a_name_of_its_own(
+    home, capsys, walk_bundle
+):
+    from scipy.special import softmax
+
+    at = f"{walk_bundle.borders.train_end - np.timedelta64(9, 'D'):%Y-%m-%d}"
+    result = run(capsys, *PREDICT, "--model", "small", "--at", at)
+    for name, task in result["tasks"].items():
+        logits = np.array(task["logits"])
+        assert np.allclose(task["softmax"], softmax(logits), atol=1e-5)
+        fitted = walk_bundle.confidence[name].calibration
+        assert np.allclose(task["probabilities"], fitted.probabilities(logits[None])[0], atol=1e-6)
+    assert result["segment"] == "train"
+    assert main([*PREDICT, "--model", "small", "--at", at]) == 0
+    assert "IN SAMPLE" in capsys.readouterr().out
+
+
+def test_a_bar_after_all_that_made_the_model_is_not_said_to_be_in_sample(home, capsys):
+    assert run(capsys, *PREDICT, "--model", "small")["segment"] == "test"
+    assert main([*PREDICT, "--model", "small"]) == 0
+    assert "IN SAMPLE" not in capsys.readouterr().out
+
+
+def test_a_record_counts_the_models_own_test_bars(home, capsys, walk_bundle):
+    from core.review.own_record import find_record, load_record
+
+    found = run(capsys, "record", "--model", "small", "--step", "20")
+    path = find_record(home, walk_bundle)
+    assert str(path) == found["file"]
+    rows = load_record(path, walk_bundle).rows
+    assert len(rows) == found["rows"] > 20
+    assert rows["ts"].min() >= walk_bundle.borders.calibrate_end
+    said = run(capsys, *PREDICT, "--model", "small", "--at", f"{rows['ts'].iloc[0]:%Y-%m-%d}")
+    first = rows[(rows["task"] == "direction") & (rows["instrument"] == "AAA")].iloc[0]
+    assert said["tasks"]["direction"]["confidence"] == pytest.approx(first["confidence"], abs=1e-4)
+
+
 def test_train_writes_a_bundle_that_evaluate_scores_alike(home, capsys):
     trained = run(capsys, "train", "--name", "tiny", *[f"--set={setting}" for setting in TINY])
     assert not (home / "runs" / "tiny").exists()
@@ -75,6 +113,8 @@ def test_an_evaluation_that_reaches_into_training_says_so(home, walk_bundle, wal
     start = bundle.borders.train_end - (bundle.borders.calibrate_end - bundle.borders.train_end)
     result = evaluate(Predictor(bundle, walk_store), start=start, instrument="AAA")
     assert not result.out_of_sample
+    assert result.segments["train"] > 0
+    assert "helped to make the model" in show_evaluation(result.to_dict())
     assert result.instruments == ["AAA"]
     entry = result.tasks["direction"].baselines["prior"]
     assert entry["log_loss"] == pytest.approx(np.log(3), abs=1e-9)

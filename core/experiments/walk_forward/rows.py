@@ -141,7 +141,8 @@ def _state(
 
 def _rank(fitted: TaskConfidence, sources: np.ndarray) -> dict[str, np.ndarray]:
     ranks = fitted.calibration.ranks
-    assert ranks is not None, "what was fitted just now has ranks"
+    if ranks is None:
+        return dict.fromkeys(map(rank_column, SOURCES), np.full(len(sources), np.nan))
     return dict(zip(map(rank_column, SOURCES), ranks.rank(sources).T, strict=False))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from app.figures.theme import (
@@ -15,6 +16,7 @@ from app.figures.theme import (
     class_color,
     class_sign,
     ink_on,
+    price_decimals,
     price_format,
     time_labels,
 )
@@ -94,3 +96,17 @@ def test_time_labels_are_unique_and_say_the_time_of_day_only_where_it_matters() 
 @pytest.mark.parametrize(("price", "form"), [(430.0, ",.2f"), (1.3051, ",.4f"), (0.00231, ",.6f")])
 def test_prices_carry_the_decimals_of_their_size(price: float, form: str) -> None:
     assert price_format(np.full(5, price)) == form
+
+
+@pytest.mark.parametrize("price", [0.00000812, 0.0231, 1.1, 140.0, 38_451.0])
+def test_the_decimals_tell_open_from_close(price: float) -> None:
+    opens = price * (1 + 0.001 * np.arange(20))
+    bars = pd.DataFrame({"open": opens, "close": opens * 1.0008})
+    places = price_decimals(bars)
+    written = [f"{value:.{places}f}" for value in (*bars["open"], *bars["close"])]
+    assert len(set(written)) == len(written)
+
+
+def test_a_large_price_keeps_its_cents_and_no_more() -> None:
+    bars = pd.DataFrame({"open": [38_451.0, 38_460.0], "close": [38_460.0, 38_455.0]})
+    assert price_format(bars) == ",.2f"

@@ -14,15 +14,18 @@ from app.words import confidence
 from app.words.numbers import percent
 from app.words.predictions import (
     facts,
+    groups_sentence,
+    in_sample_sentence,
     made_of_sentence,
-    record_sentence,
     set_sentence,
+    unlike_training,
     unseen_sentence,
     why_sentence,
 )
+from app.words.records import record_sentence
 from core.prediction import Prediction, StatedClass, TaskPrediction
 from core.review.outcomes import Outcome
-from core.review.track_record import ConfidenceRecord
+from core.review.track_record import ConfidenceRecord, Measured
 from core.scores.bootstrap import BlockBootstrap
 
 
@@ -79,6 +82,61 @@ def test_the_stated_probabilities_replace_the_plain_ones_and_the_call_stays() ->
 def test_a_stated_confidence_stands_beside_its_record() -> None:
     panel = task_panel(STATED, {"confidence": worth(0.53, 812, 463)})
     assert "sure: <b>53%</b> · right 57% of the 812 times it was this sure" in panel
+
+
+def test_the_record_of_other_models_says_whose_it_is() -> None:
+    record = replace(worth(0.53, 812, 463), measured=Measured("alike", 2007, 2018))
+    assert "measured 2007 to 2018 on models trained the same way" in task_panel(
+        STATED, {"confidence": record}
+    )
+    assert "measured" not in task_panel(STATED, {"confidence": worth(0.53, 812, 463)}).split("lb-sources")[0]
+
+
+@pytest.mark.parametrize(
+    ("shares", "members", "reason"),
+    [
+        ((0.5, 0.3, 0.2), ("Bullish", "Bearish", "Sideways"), "nothing is ruled out"),
+        ((0.334, 0.333, 0.333), ("Bullish", "Bearish"), "the first two classes tie"),
+    ],
+)
+def test_where_nothing_is_ruled_out_or_classes_tie_no_class_is_called(
+    shares: tuple[float, ...], members: tuple[str, ...], reason: str
+) -> None:
+    stated = replace(STATED.stated, probabilities=np.array(shares), members=members)
+    undecided = replace(STATED, stated=stated)
+    panel = task_panel(undecided)
+    assert undecided.no_call == reason
+    assert "BULLISH" not in panel
+    assert ">NO CALL<" in panel
+    assert f"no call: {reason}" in panel
+    assert f">{percent(shares[0])}<" in panel
+
+
+def test_a_lead_that_shows_on_the_screen_is_a_call() -> None:
+    stated = replace(STATED.stated, probabilities=np.array([0.35, 0.34, 0.31]))
+    assert replace(STATED, stated=stated).no_call is None
+
+
+def test_an_unlike_window_that_the_model_has_seen_alike_says_which_of_the_two_is_meant() -> None:
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    said = Prediction("AAPL", "1d", ts, ts, "m", "v", 20.0, True, 1.5, True, "", {})
+    assert "seen before" not in unlike_training(said)
+    assert "lies at 40% of its limit" in unlike_training(replace(said, representation_distance=0.4))
+    assert "seen before" not in unlike_training(replace(said, representation_distance=1.5))
+
+
+def test_a_bar_that_helped_to_make_the_model_is_said_to() -> None:
+    ts = pd.Timestamp("2013-03-01", tz="UTC")
+    said = Prediction("AAPL", "1d", ts, ts, "m", "v", 20.0, False, 0.5, True, "", {})
+    assert "has seen what came" in in_sample_sentence(replace(said, segment="train"))
+    assert "helped to choose" in in_sample_sentence(replace(said, segment="calibrate"))
+    assert in_sample_sentence(replace(said, segment="test")) == in_sample_sentence(said) == ""
+
+
+def test_the_strongest_groups_come_first_and_without_an_explanation_the_page_is_named() -> None:
+    said = groups_sentence("High", {"volume": 0.1, "volatility": -0.5, "calendar": 0.0})
+    assert said.index("0.50") < said.index("0.10")
+    assert "Attribution" in groups_sentence("High", None)
 
 
 def test_without_a_walk_forward_the_panel_names_the_command() -> None:
@@ -170,6 +228,7 @@ def test_moments_follow_the_zone_and_daily_bars_keep_their_date() -> None:
     assert facts(said, due, "1d", "America/New_York") == (
         "Bar of **2013-03-01**, closed 2013-03-01 19:00 EST, next 2013-03-04 · answered in 20 ms"
     )
+    assert "next 2013-03-04 if that is no holiday" in facts(said, due, "1d", holiday=True)
     assert "Bar of **2013-02-28 19:00**" in facts(said, due, "1h", "America/New_York")
 
 
@@ -211,14 +270,37 @@ def test_percent_has_no_decimals(share: float, text: str) -> None:
     assert percent(share) == text
 
 
-def outcome(call: str, happened: str | None) -> Outcome:
-    return Outcome(pd.Timestamp("2020-01-02", tz="UTC"), call, happened)
+def outcome(call: str, happened: str | None, day: int = 0, **more) -> Outcome:
+    """A call of a day of its own, decided by its own bar."""
+    ts = pd.Timestamp("2020-01-02", tz="UTC") + pd.Timedelta(days=day)
+    return Outcome(ts, call, happened, sure=0.6, **more)
 
 
 def test_the_record_counts_only_what_is_decided() -> None:
-    past = [outcome("Low", "Low"), outcome("Low", "High"), outcome("High", "High"), outcome("High", None)]
-    assert record_sentence(past) == "2 of 3 right (67%), 1 not decided yet"
-    assert record_sentence([outcome("Low", None)]) == "none is decided yet"
+    past = [outcome("Low", "Low"), outcome("Low", "High", 1), outcome("High", "High", 2)]
+    past.append(outcome("High", None, 3))
+    said = record_sentence(past)
+    assert said.startswith("2 of 3 right (67% [")
+    assert "; always High 67%; it was 60% sure on average; 1 not decided yet" in said
+    assert record_sentence([outcome("Low", None)]) == "no call that counts; 1 not decided yet"
+
+
+def test_what_made_the_model_and_what_is_no_call_stand_in_no_record() -> None:
+    seen = [outcome("Low", "Low", day, segment="train") for day in range(3)]
+    none = [outcome("Low", "Low", 5, no_call="nothing is ruled out")]
+    wrong = [outcome("Low", "High", 6, segment="test")]
+    assert record_sentence([*seen, *none, *wrong]).startswith("0 of 1 right (0% [")
+    assert "3 in sample, which counts for nothing; 1 no call" in record_sentence([*seen, *none, *wrong])
+    assert record_sentence(seen) == "no call that counts; 3 in sample, which counts for nothing"
+
+
+def test_the_strip_marks_what_does_not_count() -> None:
+    past = [outcome("Low", "Low", segment="calibrate"), outcome("Low", "High", no_call="the classes tie")]
+    seen, none = strip_data({"volatility": past})["lines"][0]["cells"]
+    assert (seen["state"], seen["mark"]) == ("seen", "\u2713")
+    assert "in sample" in seen["text"]
+    assert (none["state"], none["mark"]) == ("none", "\u00b7")
+    assert "no call (the classes tie), most probable Low" in none["text"]
 
 
 def test_the_strip_tells_right_wrong_and_open_apart_and_names_the_bar() -> None:

@@ -39,6 +39,8 @@ def test_json_holds_the_attribution_its_axes_and_its_check(home, capsys):
     assert found["planted_auprc"] is None
     assert found["settings"]["grouping"] == "feature"
     assert {"removal", "causes", "data_fingerprint", "model_version"} <= set(found)
+    assert found["segment"] in ("train", "calibrate", "test")
+    assert found["out_of_distribution"] == (found["distance"] > 1)
 
 
 def test_the_second_time_comes_from_disk(home, capsys):

@@ -14,6 +14,7 @@ from core.data.segments import (
     STOP,
     TEST,
     TRAIN,
+    SeenData,
     SegmentBorders,
     assign_segments,
     bars_in_train,
@@ -134,3 +135,61 @@ def test_borders_survive_their_dictionary():
         assert SegmentBorders.from_dict(one.to_dict()) == one
     older = {name: value for name, value in borders.to_dict().items() if name != "stop_end"}
     assert SegmentBorders.from_dict(older).stop_segment == CALIBRATE
+
+
+BORDERS = SegmentBorders(
+    pd.Timestamp("2015-01-01", tz="UTC"), pd.Timestamp("2018-01-01", tz="UTC"),
+    stop_end=pd.Timestamp("2016-07-01", tz="UTC"), train_start=pd.Timestamp("2000-01-01", tz="UTC"),
+)  # fmt: skip
+SPAN = {"first": "2001-01-01Z", "last": "2014-12-23Z", "rows": 9}
+NONE = {"first": None, "last": None, "rows": 0}
+AUDIT = {
+    "scaler": {"AAA|1d": SPAN, "AAA|1w": SPAN, "NEW|1d": SPAN, "OLD|1d": SPAN},
+    "model weights direction": {"AAA|1d": SPAN, "AAA|1w": NONE, "NEW|1d": NONE, "OLD|1d": NONE},
+    "calibrators direction": {"AAA|1d": SPAN, "AAA|1w": NONE, "NEW|1d": SPAN, "OLD|1d": NONE},
+}
+
+
+@pytest.mark.parametrize(
+    ("day", "use"),
+    [
+        ("2014-12-31", "train"),  # its outcome came in 2015: purged, and still of the earlier segment
+        ("2015-01-01", "calibrate"),
+        ("2016-07-01", "calibrate"),
+        ("2017-12-31", "calibrate"),
+        ("2018-01-01", "test"),
+        ("2031-01-01", "test"),
+        ("1999-12-31", "unknown"),
+    ],
+)
+def test_a_bar_is_what_the_segment_it_opens_in_was_to_the_model(day: str, use: str) -> None:
+    seen = SeenData.of(BORDERS, AUDIT, [])
+    assert seen.use_of("AAA|1d", pd.Timestamp(day, tz="UTC")) == use
+
+
+@pytest.mark.parametrize("day", ["2010-01-04", "2016-01-04", "2020-01-06"])
+def test_no_bar_of_a_series_the_model_was_not_given_was_learned_from(day: str) -> None:
+    seen = SeenData.of(BORDERS, AUDIT, [])
+    opened = pd.Timestamp(day, tz="UTC")
+    for series in ("ZZZ|1d", "AAA|1h", "AAA|1w", "OLD|1d"):
+        assert seen.use_of(series, opened) == "unknown"
+
+
+def test_a_series_that_only_chose_calibrators_is_given_but_not_known() -> None:
+    seen = SeenData.of(BORDERS, AUDIT, [])
+    assert seen.use_of("NEW|1d", pd.Timestamp("2016-01-04", tz="UTC")) == "calibrate"
+    assert not seen.knows(instrument="NEW")
+
+
+def test_known_means_trained_on_whatever_stands_in_a_vocabulary() -> None:
+    seen = SeenData.of(BORDERS, AUDIT, ["AAA|1d", "AAA|1w", "NEW|1d"])
+    assert seen.knows(instrument="AAA")
+    assert seen.knows(timeframe="1d")
+    assert not seen.knows(timeframe="1w")
+
+
+def test_without_a_record_of_what_was_seen_the_vocabularies_are_believed() -> None:
+    seen = SeenData.of(BORDERS, {}, ["AAA|1d"])
+    assert seen.knows(instrument="AAA", timeframe="1d")
+    assert seen.use_of("AAA|1d", pd.Timestamp("2010-01-04", tz="UTC")) == "train"
+    assert seen.use_of("AAA|1w", pd.Timestamp("2010-01-04", tz="UTC")) == "unknown"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from app.words.predictions import source_record, sureness_record
+from app.words.records import measured_sentence, source_record, sureness_record
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
 from core.prediction import StatedClass, TaskPrediction
 from core.review.rows import RowFilter, resample_blocks, take_rows
-from core.review.track_record import ConfidenceRecord, build_records
+from core.review.track_record import ConfidenceRecord, build_records, keep_known
 from core.scores.bootstrap import BlockBootstrap
 from tests.core.review.synthetic_review import write_synthetic
 
@@ -121,7 +122,28 @@ def test_a_source_is_looked_up_by_its_rank_where_model_and_walk_forward_rank_it(
 
 def test_without_a_walk_forward_the_command_is_named() -> None:
     assert "python -m core walk-forward" in sureness_record(0.5, None)
-    assert "python -m core walk-forward" in source_record(saying(0.5), "attention", {})
+    assert "python -m core walk-forward" in source_record(saying(0.5), "attention", None)
+
+
+def test_a_walk_forward_of_which_nothing_was_decided_yet_is_no_call_to_run_one() -> None:
+    assert sureness_record(0.5, {}) == "no record by then: nothing it had stated was decided yet"
+    assert "run python" not in source_record(saying(0.5), "attention", {})
+
+
+def test_only_outcomes_whose_last_bar_had_closed_are_known(tmp_path) -> None:
+    rows = write_synthetic(tmp_path / "wf", bars=60).rows
+    moment = rows["label_end"].iloc[20] + pd.Timedelta(days=1)
+    kept = keep_known(rows, moment)
+    assert kept["label_end"].max() == rows["label_end"].iloc[20]
+    assert len(keep_known(rows, moment - pd.Timedelta(seconds=1))) < len(kept)
+    assert not len(keep_known(rows, rows["ts"].min()))
+
+
+def test_a_record_names_whose_years_it_counts(tmp_path) -> None:
+    rows = take_rows(write_synthetic(tmp_path / "wf", bars=400), RowFilter("direction"))
+    records = build_records(rows, lambda found: resample_blocks(found, 5), "alike")
+    assert measured_sentence(records) == "measured 2015 to 2016 on models trained the same way"
+    assert measured_sentence(build_records(rows, lambda found: resample_blocks(found, 5))) == ""
 
 
 def test_records_come_from_the_tasks_own_rows(tmp_path) -> None:

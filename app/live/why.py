@@ -9,6 +9,9 @@ from app.shell import cached, controls, notices
 from app.shell.choosers import chosen_task
 from app.words import predictions as prediction_words
 
+ATTRIBUTION = "../pages/attribution.py"
+"""From where the workbench's entry stands."""
+
 
 def draw_why(model: cached.ModelKey, at: controls.Moment) -> None:
     """Where the last bar looks, whether the window is like training, and the strongest groups of features.
@@ -25,4 +28,7 @@ def draw_why(model: cached.ModelKey, at: controls.Moment) -> None:
         call = prediction.tasks[task]
         target = target if target in call.classes else call.call
         groups = live_cached.cached_groups(model, at.key, at.bar, task, target)
-        st.markdown(prediction_words.groups_sentence(target, groups))
+        if groups is None:
+            st.page_link(ATTRIBUTION, label=prediction_words.UNASKED, icon=":material/grid_on:")
+        else:
+            st.markdown(prediction_words.groups_sentence(target, groups))

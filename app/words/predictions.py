@@ -22,6 +22,7 @@ WHY_HELP = (
     "the model's representation (Lee et al. 2018, covariance shrunk after Ledoit and Wolf 2004) or of "
     "the window itself, over the 99th percentile of the calibrate segment."
 )
+UNASKED = "Which features? Nobody has asked about this bar yet: Attribution says"
 NO_OUTCOMES = "Nothing to show: too few bars before this one, or the model knows no outcomes of this series."
 IN_SAMPLE_WORDS = {
     "train": "In sample: the model was trained on bars of this time and has seen what came of this one. What "
@@ -174,16 +175,8 @@ def why_sentence(row: np.ndarray, distance: float) -> str:
     )
 
 
-def groups_sentence(target: str, groups: Mapping[str, float] | None, count: int = 3) -> str:
-    """The strongest groups of features, where an explanation of the bar is there; in Markdown.
-
-    Parameters
-    ----------
-    groups
-        Attribution by group, in log-odds of the class `target`; None where nobody asked yet.
-    """
-    if groups is None:
-        return "Which features: open **Attribution**, nobody has asked about this bar yet"
+def groups_sentence(target: str, groups: Mapping[str, float], count: int = 3) -> str:
+    """The strongest groups of features by their attribution, in log-odds of the class `target`; Markdown."""
     strongest = sorted(groups.items(), key=lambda item: -abs(item[1]))[:count]
     said = [f"{group_title(name)} {signed(value)}" for name, value in strongest if value]
     return f"Which features, in log-odds for {target}: {', '.join(said) or 'none'}"

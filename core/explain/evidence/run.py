@@ -113,7 +113,7 @@ def _measure(
     cancelled: Cancelled | None,
 ) -> None:
     bundle = predictor.bundle
-    told = None if progress is None else partial(progress, _DOING[part])
+    told = None if progress is None or part not in _DOING else partial(progress, _DOING[part])
     windows: dict[str, Any] = {} if settings.windows is None else {"windows": settings.windows}
     if part == "moments":
         out.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,13 @@ def test_an_interrupted_run_goes_on_with_the_next_part(predictor, measured, monk
     assert [entry["kept"] for entry in found.values()] == [True, False]
 
 
+def test_every_part_is_measured_with_somebody_watching(predictor, measured, tmp_path):
+    said = []
+    found = measure_parts(predictor, tmp_path, progress=lambda *stage: said.append(stage))
+    assert list(found) == list(evidence_run.PARTS)
+    assert "index of similar moments" in {stage for stage, _, _ in said}
+
+
 def test_a_finished_run_is_not_gone_on_with(predictor, measured, tmp_path):
     for _ in range(2):
         found = measure_parts(predictor, tmp_path, ["routing"])

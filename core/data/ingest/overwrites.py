@@ -50,7 +50,11 @@ def find_overwrites(store: BarStore, batches: Iterable[ParsedBatch]) -> list[Ove
             found = differing.setdefault(series, {})
             unequal = _differ(both, kept[series].last)
             for moment, other, before, after in zip(
-                both["ts"].to_numpy(), unequal, both["close"], both["close_new"], strict=True
+                both["ts"].to_numpy(dtype="datetime64[us]"),
+                unequal,
+                both["close"],
+                both["close_new"],
+                strict=True,
             ):
                 # Where a file holds a bar twice its last one counts.
                 found.pop(moment, None)

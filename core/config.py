@@ -29,6 +29,9 @@ class DataConfig(_Section):
     instruments: list[str] | Literal["all"] = "all"
     timeframes: list[str] = Field(default=["1d", "1w"], min_length=1)
     feature_columns: list[str] | Literal["auto"] = "auto"
+    as_is: list[str] = Field(
+        default=[], description="columns of the user's data that are features as they are"
+    )
     max_forward_fill: int = Field(default=3, ge=0, description="bars a missing value is carried")
     max_missing_share: float = Field(
         default=0.2, ge=0, le=1, description="share of missing cells above which a window is refused"

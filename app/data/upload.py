@@ -12,14 +12,14 @@ from app.shell import cached, notices
 from core.data.bars import OHLCV
 from core.data.ingest.cells.numbers import DECIMALS, Decimal
 from core.data.ingest.cells.order import ORDERS, Order, UndecidedError
+from core.data.ingest.containers.table import Table
 from core.data.ingest.mapping import MEANINGS, ColumnMapping, guess_mapping, remap
 from core.data.ingest.parse import parse_batches
 from core.data.ingest.run import IngestReport, ingest_file
 from core.data.ingest.settle import settle_mapping
-from core.data.ingest.tables import Table, read_table
+from core.data.ingest.tables import FILE_TYPES, read_tables
 from core.timeframe import DURATIONS
 
-FILE_TYPES = ["csv", "txt", "tsv", "parquet", "pq"]
 PREVIEW_ROWS = 20
 AS_FOUND = "as in the file"
 BY_ALL_ROWS = "found from all rows"
@@ -30,6 +30,7 @@ _WORDS = {
     "instrument": "instrument name",
     "timeframe": "timeframe",
     "feature": "further feature",
+    "label": "label (for a task, no feature)",
     "ignored": "not used",
 }
 _MAIN_ZONES = ["UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Tokyo"]
@@ -38,18 +39,19 @@ _MAIN_ZONES = ["UTC", "America/New_York", "America/Chicago", "Europe/London", "E
 def draw_upload() -> None:
     """Uploader, mapping, preview and the button that ingests."""
     uploaded = st.file_uploader(
-        "CSV or Parquet file of bars", type=FILE_TYPES, key="bars_file",
-        help="Yahoo Finance, MetaTrader, ccxt and most other exports are recognised; several instruments in "
-        "one file are fine. Further numeric columns become features.",
+        "File of bars", type=FILE_TYPES, key="bars_file",
+        help="CSV, Parquet, Feather, JSON or an Excel workbook (.xlsx), also packed (gz, zip). Yahoo "
+        "Finance, MetaTrader, ccxt and most other exports are recognised; several instruments in one file are fine. "
+        "Further columns of numbers become features.",
     )  # fmt: skip
     _draw_last_report()
     if uploaded is None:
         return
     with notices.guard():
-        table = read_table(uploaded, uploaded.name)
-        mapping = _draw_mapping(table, guess_mapping(table), uploaded.file_id)
-        options = _draw_options(mapping, uploaded.file_id)
-        settled = _settle(table, mapping, options["timezone"], uploaded.file_id)
+        table, file_id = _choose_table(read_tables(uploaded, uploaded.name), uploaded.file_id)
+        mapping = _draw_mapping(table, guess_mapping(table), file_id)
+        options = _draw_options(mapping, file_id)
+        settled = _settle(table, mapping, options["timezone"], file_id)
         if settled is None:
             return
         mapping = settled
@@ -64,11 +66,10 @@ def draw_upload() -> None:
         _draw_preview(table, mapping, options)
         if st.button("Ingest this file", type="primary", key="ingest"):
             report = notices.run_with_progress(
-                f"Ingesting {uploaded.name}",
+                f"Ingesting {table.name}",
                 lambda progress: ingest_file(
                     cached.store(),
-                    uploaded,
-                    name=uploaded.name,
+                    table,
                     mapping=mapping,
                     progress=progress,
                     **options,
@@ -77,6 +78,17 @@ def draw_upload() -> None:
             st.session_state[_REPORT] = report
             cached.forget_data()
             st.rerun()
+
+
+def _choose_table(tables: list[Table], file_id: str) -> tuple[Table, str]:
+    """The table to show of a file that holds several, and a key for its widgets."""
+    place = 0
+    if len(tables) > 1:
+        place = st.selectbox(
+            f"The file holds {len(tables)} tables; each is ingested by itself", range(len(tables)),
+            format_func=lambda place: tables[place].name, key=f"table_{file_id}",
+        )  # fmt: skip
+    return tables[place], f"{file_id}_{place}"
 
 
 def mapping_table(table: Table, mapping: ColumnMapping) -> pd.DataFrame:

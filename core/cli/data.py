@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.command import AddCommand, show_progress
-from core.cli.output import show_ingest, table
+from core.cli.output import show_ingest
+from core.cli.output import table as aligned
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
 
 def add_commands(command: AddCommand) -> None:
     """Add this file's commands and their arguments."""
-    added = command("ingest", ingest, show_ingest, "Read bars from CSV or Parquet files into the store.")
+    added = command(
+        "ingest",
+        ingest,
+        show_ingest,
+        "Read files of bars into the store: CSV, Parquet, Feather, JSON, .xlsx, packed ones.",
+    )
     added.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     added.add_argument("--bundled", action="store_true", help="the stocks, indices and EURUSD that ship")
     added.add_argument("--if-empty", action="store_true", help="do nothing when the store holds bars")
     added.add_argument("--instrument", help="name for a file that names none, or where the guess is wrong")
     added.add_argument("--timeframe", help="1m 5m 15m 30m 1h 4h 1d 1w; guessed from the spacing without it")
+    added.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="MEANING=COLUMN",
+        help="what a column means, such as close=settle, label=Target, feature=x12 or ignored=id; repeat it",
+    )
     added.add_argument("--timezone", help="zone of times without an offset, such as UTC or Europe/Athens")
     added.add_argument(
         "--date-order",
@@ -41,14 +54,16 @@ def add_commands(command: AddCommand) -> None:
     command(
         "series",
         list_series,
-        lambda r: table(r["series"], "The store is empty."),
+        lambda r: aligned(r["series"], "The store is empty."),
         "List stored series.",
     )
 
 
 def ingest(options: argparse.Namespace) -> dict[str, Any]:
     """Read files or the bundled bars into the store."""
+    from core.data.ingest.mapping import assign_columns, guess_mapping
     from core.data.ingest.run import ingest_bundled, ingest_file
+    from core.data.ingest.tables import read_tables
     from core.data.store import BarStore
 
     store = BarStore()
@@ -59,18 +74,18 @@ def ingest(options: argparse.Namespace) -> dict[str, Any]:
     reports = []
     if options.bundled:
         reports.append(ingest_bundled(store, progress=show_progress("bundled")))
-    for path in options.paths:
+    for table in (table for path in options.paths for table in read_tables(path)):
         reports.append(
             ingest_file(
                 store,
-                path,
-                name=path.name,
+                table,
+                mapping=assign_columns(guess_mapping(table), table, options.column),
                 instrument=options.instrument,
                 timeframe=options.timeframe,
                 timezone=options.timezone,
                 date_order=options.date_order and options.date_order.replace("-", " "),
                 decimal=options.decimal,
-                progress=show_progress(path.name),
+                progress=show_progress(table.name),
             )
         )
     return {"files": [_describe_ingest(report) for report in reports]}

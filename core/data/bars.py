@@ -1,7 +1,8 @@
 """The bars frame: its columns, price adjustment and resampling, free of storage.
 
 A bars frame has the columns `instrument`, `timeframe`, `ts` (bar open, datetime64[us, UTC]), `open`,
-`high`, `low`, `close`, `volume` (float64) and any further numeric columns, sorted by ts within a series.
+`high`, `low`, `close`, `volume` (float64), any further numeric columns, and text columns that hold labels,
+sorted by ts within a series.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Key columns first, then OHLCV, then extra columns as float64; sorted by key, RangeIndex.
+        Key columns first, then OHLCV, then extra columns as float64 or text; sorted by key, RangeIndex.
 
     Raises
     ------
@@ -54,6 +55,9 @@ def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
     }
     extras = [name for name in frame.columns if name not in (*KEY, *OHLCV)]
     for name in (*OHLCV, *extras):
+        if name in extras and isinstance(frame[name].dtype, pd.StringDtype):
+            columns[name] = one_column(frame, name)
+            continue
         try:
             columns[name] = one_column(frame, name).astype("float64")
         except (TypeError, ValueError):

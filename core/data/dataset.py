@@ -201,7 +201,7 @@ def prepare_frozen(
     """
     adjusted = adjust_prices(bars)
     peers = {name: adjust_prices(frame) for name, frame in (others or {}).items()}
-    table = feature_table(without_labels(adjusted, config), peers, config.labels)
+    table = feature_table(without_labels(adjusted, config), peers, config.labels, config.data.as_is)
     values = table.reindex(columns=list(scaler.columns[:-1])).to_numpy(float)
     features, missing = fill_and_scale(values, scaler, config)
     return _label_series(
@@ -224,6 +224,7 @@ def _feature_tables(bars: BarsBySeries, config: Config) -> dict[tuple[str, str],
             without_labels(frame, config),
             [peer for other, peer in peers.items() if other[1] == key[1] and other[0] != key[0]],
             config.labels,
+            config.data.as_is,
         )
         for key, frame in bars.items()
     }

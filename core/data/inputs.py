@@ -83,7 +83,7 @@ def feature_names(tables: Iterable[pd.DataFrame], config: Config) -> list[str]:
     Raises
     ------
     ConfigError
-        If a configured name, or a direct input of a task, is in no table.
+        If a configured name, one of data.as_is, or a direct input of a task, is in no table.
     """
     there = list(dict.fromkeys(str(name) for table in tables for name in table.columns))
     usual = [name for name in there if name not in OPTIONAL]
@@ -91,7 +91,9 @@ def feature_names(tables: Iterable[pd.DataFrame], config: Config) -> list[str]:
     items = [asked] if isinstance(asked, str) else asked
     wanted = [name for item in items for name in (usual if item == "auto" else [item])]
     direct = [(name, f"direct of task {task.name}") for task in config.tasks for name in task.direct]
-    for name, place in [*((name, "data.feature_columns") for name in wanted), *direct]:
+    placed = [(name, "data.feature_columns") for name in wanted]
+    placed += [(name, "data.as_is") for name in config.data.as_is]
+    for name, place in [*placed, *direct]:
         if there and name not in there:
             near = difflib.get_close_matches(name, there, n=1)
             fix = f"did you mean {near[0]!r}" if near else f"remove it from {place}"
@@ -190,7 +192,7 @@ def prepare_window(
         name: adjust_prices(_recent_peer(frame, ts[-length], ts[-1], before))
         for name, frame in (others or {}).items()
     }
-    table = feature_table(without_labels(recent, config), peers, config.labels)
+    table = feature_table(without_labels(recent, config), peers, config.labels, config.data.as_is)
     names = list(feature_names[:-1])
     values = table.reindex(columns=names).to_numpy(float)
     features, missing = fill_and_scale(values, scaler, config)

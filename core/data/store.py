@@ -234,6 +234,7 @@ class BarStore:
             instrument, timeframe = cast(tuple[str, str], series)
             duration(timeframe)
             folder = series_folder(self._bars, instrument, timeframe)
+            _refuse_other_kinds(partition_files(folder)[-1:], rows)
             rows = rows.drop(columns=["instrument", "timeframe"]).drop_duplicates("ts", keep="last")
             names = partition_names(rows["ts"].to_numpy(dtype="datetime64[us]"), timeframe)
             parts.extend((timeframe, folder / f"{name}.parquet", part) for name, part in rows.groupby(names))
@@ -264,6 +265,10 @@ def _content(heading: str, bars: pd.DataFrame) -> Iterator[bytes | np.ndarray]:
     yield heading.encode()
     yield bars["ts"].to_numpy(dtype="datetime64[us]").astype("<i8")
     for name in sorted(bars.columns.difference(["instrument", "timeframe", "ts"])):
+        if isinstance(bars[name].dtype, pd.StringDtype):
+            if bool(bars[name].notna().any()):
+                yield f"{name}\n{bars[name].to_json(orient='values')}\n".encode()
+            continue
         # One zero and one NaN, of which bits know two and many.
         values = bars[name].to_numpy(dtype="<f8") + 0.0
         if not np.isnan(values).all():
@@ -280,6 +285,22 @@ def _as_findings(table: pd.DataFrame) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame | None:
     part = read_partition(path)
     return None if part is None else part.to_pandas()
+
+
+def _refuse_other_kinds(files: list[str], rows: pd.DataFrame) -> None:
+    for path in files:
+        stored = _read(Path(path))
+        if stored is None:
+            continue
+        for name in stored.columns.intersection(rows.columns):
+            kinds = [isinstance(frame[name].dtype, pd.StringDtype) for frame in (stored, rows)]
+            if kinds[0] != kinds[1]:
+                words = ["numbers", "texts"]
+                raise BarsError(
+                    f"{words[kinds[0]]} in column {name!r}, as stored",
+                    words[kinds[1]],
+                    "give the column another name or leave it out",
+                )
 
 
 def _merge(stored: pd.DataFrame | None, rows: pd.DataFrame) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +72,7 @@ def feature_table(
     bars: pd.DataFrame,
     others: Mapping[str, pd.DataFrame] | None = None,
     labels: LabelConfig | None = None,
+    as_is: Collection[str] = (),
 ) -> pd.DataFrame:
     """Every feature of one series.
 
@@ -86,6 +87,8 @@ def feature_table(
     labels
         How the quantities are measured whose trailing borders some features are in units of; the defaults
         when None. These features use trailing borders where labels are cut at frozen ones too.
+    as_is
+        Further columns whose values are the features, not their distance from their own past.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def feature_table(
     BarsError
         If a further column carries the name of a feature.
     """
-    return peer_feature_table(bars, [measure_peer(other) for other in (others or {}).values()], labels)
+    return peer_feature_table(bars, [measure_peer(other) for other in (others or {}).values()], labels, as_is)
 
 
 def measure_peer(bars: pd.DataFrame) -> PeerReturns:
@@ -108,7 +111,10 @@ def measure_peer(bars: pd.DataFrame) -> PeerReturns:
 
 
 def peer_feature_table(
-    bars: pd.DataFrame, peers: Iterable[PeerReturns], labels: LabelConfig | None = None
+    bars: pd.DataFrame,
+    peers: Iterable[PeerReturns],
+    labels: LabelConfig | None = None,
+    as_is: Collection[str] = (),
 ) -> pd.DataFrame:
     """`feature_table` with the other instruments already measured, so that many series share that work."""
     # Rows without prices are left out and put back as NaN: recursions must not meet a NaN.
@@ -131,7 +137,7 @@ def peer_feature_table(
     for index, column in enumerate(columns.values()):
         values[known, index] = column
     table = pd.DataFrame(values, columns=list(columns), index=bars.index)
-    return pd.concat([table, _user_features(bars, set(columns))], axis=1)
+    return pd.concat([table, _user_features(bars, set(columns), as_is)], axis=1)
 
 
 def feature_groups(columns: Iterable[str]) -> dict[str, str]:
@@ -162,7 +168,7 @@ def _group(name: str) -> str:
     return "user"
 
 
-def _user_features(bars: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
+def _user_features(bars: pd.DataFrame, taken: set[str], as_is: Collection[str]) -> pd.DataFrame:
     extra = bars[[name for name in bars.columns if name not in {*_BAR_COLUMNS, "adj_close"}]]
     extra = extra.select_dtypes(["number", "bool"]).astype(float)
     if extra.empty:
@@ -176,7 +182,8 @@ def _user_features(bars: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
     spread = (window.quantile(0.75) - window.quantile(0.25)) / 1.349
     spread = spread.where(spread > 0, window.std())
     score = (distance / spread.where(spread > 0)).clip(-_USER_LIMIT, _USER_LIMIT)
-    return score.where(distance != 0, 0.0)
+    score = score.where(distance != 0, 0.0)
+    return score.assign(**{name: extra[name] for name in as_is if name in extra.columns})
 
 
 def _times(bars: pd.DataFrame) -> np.ndarray:

@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
 from core.data.bars import OHLCV, one_column
-from core.data.ingest.cells.numbers import holds_numbers
 from core.data.ingest.cells.times import TimeStyle, guess_style, join_clock
+from core.data.ingest.columns.foresight import find_suspects
+from core.data.ingest.columns.guess import fixed_point, meanings_by_name, meanings_by_place, stored_names
+from core.data.ingest.columns.words import UTC_TIMES, key
+from core.data.ingest.containers.table import Table
 from core.data.ingest.names import instrument_from
-from core.data.ingest.tables import Table
 from core.errors import BarsError
 from core.timeframe import DURATIONS
 
-MEANINGS = ("ts", "clock", *OHLCV, "instrument", "timeframe", "feature", "ignored")
+MEANINGS = ("ts", "clock", *OHLCV, "instrument", "timeframe", "feature", "label", "ignored")
 DATES_ARE_DAYS = "Dates without a time of day are taken as UTC days."
+_UNIQUE = MEANINGS[:-3]
 _REQUIRED = ("ts", "open", "high", "low", "close")
 
-_NAMES: dict[str, tuple[str, ...]] = {
-    "ts": (
-        "ts",
-        "timestamp",
-        "datetime",
-        "date_time",
-        "open_time",
-        "opentime",
-        "time_utc",
-        "datetime_utc",
-        "timestamp_utc",
-        "date_utc",
-        "gmt_time",
-        "utc_time",
-        "local_time",
-        "unix",
-        "unix_timestamp",
-        "epoch",
-        "date",
-        "dtyyyymmdd",
-        "time",
-        "index_level_0",
-    ),
-    "open": ("open", "o", "open_price", "price_open"),
-    "high": ("high", "h", "high_price", "price_high"),
-    "low": ("low", "l", "low_price", "price_low"),
-    "close": ("close", "c", "close_price", "price_close", "last", "close_last", "price"),
-    "volume": ("volume", "vol", "v", "tick_volume", "tickvol", "shares_traded"),
-    "instrument": ("instrument", "symbol", "ticker", "pair", "asset"),
-    "timeframe": ("timeframe", "interval", "period", "per"),
-}
-_TIMES = frozenset({*_NAMES["ts"], "close_time", "closetime"})
-_UTC_NAMES = frozenset({"gmt_time", "utc_time", "time_utc", "datetime_utc", "timestamp_utc", "date_utc"})
-_FEATURE_NAMES = {"adjclose": "adj_close", "adjusted_close": "adj_close", "tickvol": "tick_volume"}
 _MINUTES = {
     "1": "1m",
     "5": "5m",
@@ -98,7 +64,7 @@ class ColumnMapping:
     ----------
     meanings
         Column name to one of `MEANINGS`: "clock" is a time of day beside a date, "feature" a further
-        number that travels with the bar.
+        number that travels with the bar, "label" a class that travels with it and is never a feature.
     time_style
         How times are written, or None while no time column is known.
     instrument
@@ -107,6 +73,10 @@ class ColumnMapping:
         Numbers are written 1,5.
     settled
         Times and decimals were found from all rows (`core.data.ingest.settle`), not from the first ones.
+    price_divisor
+        What prices are divided by: 1e9 where they are whole numbers of billionths.
+    suspects
+        Columns that look like labels or like the future, and why; left out until asked for.
     guessed
         What was concluded rather than read, one sentence each.
     notes
@@ -118,8 +88,10 @@ class ColumnMapping:
     instrument: str | None = None
     decimal_comma: bool = False
     settled: bool = False
+    price_divisor: float = 1.0
+    suspects: Mapping[str, str] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def timezone_needed(self) -> bool:
@@ -130,6 +102,11 @@ class ColumnMapping:
     def missing(self) -> tuple[str, ...]:
         """Meanings without which there are no bars and which no column has."""
         return tuple(name for name in _REQUIRED if self.column(name) is None)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Columns that are read at all."""
+        return tuple(column for column, meaning in self.meanings.items() if meaning != "ignored")
 
     def without_guessed_name(self) -> ColumnMapping:
         """The mapping for one who says the instrument: no name of the file's takes its place."""
@@ -142,40 +119,34 @@ class ColumnMapping:
 
     def features(self) -> dict[str, str]:
         """Feature columns: name in the file to name in the store."""
-        taken, names = {"instrument", "timeframe", "ts", *OHLCV}, {}
-        for column, meaning in self.meanings.items():
-            if meaning == "feature":
-                plain = _plain(column) or "feature"
-                name = base = _FEATURE_NAMES.get(plain, plain)
-                copy = 2
-                while name in taken:
-                    name, copy = f"{base}_{copy}", copy + 1
-                taken.add(name)
-                names[column] = name
-        return names
+        return self._stored("feature")
+
+    def labels(self) -> dict[str, str]:
+        """Label columns: name in the file to name in the store."""
+        return self._stored("label")
+
+    def _stored(self, meaning: str) -> dict[str, str]:
+        names = stored_names([c for c, said in self.meanings.items() if said in ("feature", "label")])
+        return {column: name for column, name in names.items() if self.meanings[column] == meaning}
 
 
 def guess_mapping(table: Table) -> ColumnMapping:
     """Guess the mapping of an opened table; look at `missing` and `timezone_needed` before using it."""
     guessed: list[str] = []
     if table.has_header:
-        meanings = _by_name(table, guessed)
+        meanings = meanings_by_name(table, guessed)
     else:
-        meanings = _by_position(table)
+        meanings = meanings_by_place(table)
         guessed.append("The file has no header; columns were taken by their order.")
-    mapping = remap(ColumnMapping(meanings, None), table, {})
-    notes = list(mapping.notes)
-    if "volume" not in meanings.values():
-        notes.append("There is no volume column; volume stays empty.")
+    mapping = remap(ColumnMapping(meanings, None, price_divisor=fixed_point(table, meanings)), table, {})
+    suspects = find_suspects(table, mapping.meanings, mapping.time_style)
+    mapping = remap(replace(mapping, suspects=suspects), table, dict.fromkeys(suspects, "ignored"))
     instrument = None
     if mapping.column("instrument") is None:
         instrument = instrument_from(table.name)
         if instrument:
             guessed.append(_named_by_file(instrument))
-    ignored = [column for column, meaning in meanings.items() if meaning == "ignored"]
-    if ignored:
-        notes.append(f"Not used: {', '.join(ignored)}.")
-    return replace(mapping, instrument=instrument, guessed=tuple(guessed), notes=tuple(notes))
+    return replace(mapping, instrument=instrument, guessed=tuple(guessed))
 
 
 def _named_by_file(instrument: str | None) -> str:
@@ -198,7 +169,7 @@ def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> 
             )
         if meaning not in MEANINGS:
             raise BarsError(f"a meaning out of {', '.join(MEANINGS)}", repr(meaning), "correct the mapping")
-    for meaning in MEANINGS[:-2]:
+    for meaning in _UNIQUE:
         claims = [column for column, said in merged.items() if said == meaning]
         if len(claims) > 1:
             raise BarsError(f"one column for {meaning}", " and ".join(claims), "set the others to ignored")
@@ -208,12 +179,94 @@ def remap(mapping: ColumnMapping, table: Table, meanings: Mapping[str, str]) -> 
     if dates is not None:
         clock = None if clocks is None else one_column(table.sample, clocks)
         style = guess_style(join_clock(one_column(table.sample, dates), clock))
-        if style is not None and style.written and _plain(dates) in _UTC_NAMES:
+        if style is not None and style.written and key(dates) in UTC_TIMES:
             style = replace(style, aware=True, dates_only=False)
-    notes = [note for note in mapping.notes if note != DATES_ARE_DAYS]
-    if style is not None and style.dates_only:
-        notes.append(DATES_ARE_DAYS)
-    return replace(changed, time_style=style, settled=False, notes=tuple(notes))
+    changed = replace(changed, time_style=style, settled=False)
+    return replace(changed, notes=tuple(_notes(changed, table)))
+
+
+def assign_columns(mapping: ColumnMapping, table: Table, given: Sequence[str]) -> ColumnMapping:
+    """The mapping with what a user said of columns, each as MEANING=COLUMN: close=settle, feature=x12.
+
+    A column that had the meaning before is not used. Case and punctuation of the column's name need not be
+    right where only one column fits.
+
+    Raises
+    ------
+    BarsError
+        If one is not of that form, or names a meaning or column that does not exist.
+    """
+    said: dict[str, str] = {}
+    for pair in given:
+        meaning, equals, name = pair.partition("=")
+        if not equals or meaning not in MEANINGS:
+            raise BarsError(
+                f"MEANING=COLUMN with a meaning out of {', '.join(MEANINGS)}",
+                repr(pair),
+                "write for example --column close=settle",
+            )
+        exact = [column for column in table.columns if column == name.strip()]
+        near = exact or [column for column in table.columns if key(column) == key(name)]
+        if len(near) != 1:
+            raise BarsError(f"a column out of {', '.join(table.columns)}", repr(name), "correct --column")
+        if meaning in _UNIQUE:
+            before = {**mapping.meanings, **said}
+            said |= {column: "ignored" for column, had in before.items() if had == meaning}
+        said[near[0]] = meaning
+    return remap(mapping, table, said)
+
+
+def missing_columns(mapping: ColumnMapping, table: Table) -> BarsError:
+    """The refusal of a table in which no column means what bars must have."""
+    twice = f" ({', '.join(table.repeated)} bear one name more than once)" if table.repeated else ""
+    gone = f" (left out: {', '.join(name for name, _ in table.left_out)})" if table.left_out else ""
+    there, absent = ", ".join(table.columns), ", ".join(mapping.missing)
+    return BarsError(
+        "columns for time, open, high, low and close",
+        f"{table.name} with {there}{twice}{gone} and none for {absent}",
+        f"say which it is with --column {mapping.missing[0]}=NAME (may be repeated) or rename it",
+    )
+
+
+def _notes(mapping: ColumnMapping, table: Table) -> Iterator[str]:
+    meanings = mapping.meanings
+    if mapping.time_style is not None and mapping.time_style.dates_only:
+        yield DATES_ARE_DAYS
+    if mapping.price_divisor != 1:
+        yield f"Prices are whole numbers of fixed point, divided by {mapping.price_divisor:,.0f}."
+    if mapping.column("volume") is None:
+        yield "There is no volume column; volume stays empty."
+    features = {column: name for column, name in mapping.features().items() if name != "adj_close"}
+    if features:
+        yield (
+            f"Features from further columns: {_listed(features)}. Each becomes its distance from the median "
+            "of its last 250 bars, in robust standard deviations; data.as_is in the configuration takes one "
+            "as it is."
+        )
+    if mapping.labels():
+        yield f"Kept as labels, which a task may name and which are no features: {_listed(mapping.labels())}."
+    for column, why in mapping.suspects.items():
+        if meanings.get(column) == "ignored":
+            yield (
+                f"Left out: {column}, {why}. Call it a label to keep it for a task "
+                f"(--column label={column}), or a feature if its values are known when the bar closes."
+            )
+    for column, what in table.left_out:
+        yield f"Left out: {column} ({what})."
+    twice = [column for column in table.repeated if meanings[column] == "ignored"]
+    if twice:
+        yield (
+            f"Left out, because their name stands more than once: {', '.join(twice)}. "
+            f"Call one a feature to take it (--column feature={twice[0]})."
+        )
+    named = {*mapping.suspects, *twice}
+    ignored = [column for column, said in meanings.items() if said == "ignored" and column not in named]
+    if ignored:
+        yield f"Not used: {', '.join(ignored)}."
+
+
+def _listed(names: Mapping[str, str]) -> str:
+    return ", ".join(name if name == column else f"{column} ({name})" for column, name in names.items())
 
 
 def name_timeframe(said: str) -> str:
@@ -230,66 +283,3 @@ def name_timeframe(said: str) -> str:
             f"a timeframe out of {', '.join(DURATIONS)}", repr(said), "correct it or give --timeframe"
         )
     return known
-
-
-def _by_name(table: Table, guessed: list[str]) -> dict[str, str]:
-    plain = {column: _plain(column) for column in table.columns}
-    meanings: dict[str, str] = {}
-
-    def claim(meaning: str, column: str | None) -> None:
-        if column is not None and column not in meanings:
-            meanings[column] = meaning
-
-    times = [column for name in _NAMES["ts"] for column in table.columns if plain[column] == name]
-    styles = {name: guess_style(one_column(table.sample, name)) for name in times}
-    aware = [column for column, style in styles.items() if style is not None and style.aware]
-    dated = [column for column in times if styles[column] is not None]
-    if aware or dated or times:
-        claim("ts", (aware or dated or times)[0])
-    clock = next((column for column in times if plain[column] == "time" and column not in meanings), None)
-    date = next(iter(meanings), None)
-    if clock is not None and date is not None and plain[date] in ("date", "dtyyyymmdd") and not aware:
-        claim("clock", clock)
-    for meaning in ("open", "high", "low", "close", "instrument", "timeframe"):
-        claim(meaning, next((c for name in _NAMES[meaning] for c in table.columns if plain[c] == name), None))
-    volumes = [column for name in _NAMES["volume"] for column in table.columns if plain[column] == name]
-    volumes += [
-        column for column in table.columns if plain[column].startswith("volume") and column not in volumes
-    ]
-    filled = [
-        name for name in volumes if one_column(table.sample, name).astype("str").str.contains("[1-9]").any()
-    ]
-    if volumes:
-        claim("volume", (filled or volumes)[0])
-        if len(volumes) > 1:
-            guessed.append(f"Volume was taken from {(filled or volumes)[0]}.")
-        for column in volumes:
-            if column not in filled and column not in meanings:
-                meanings[column] = "ignored"
-    for name in table.columns:
-        if name not in meanings:
-            usable = plain[name] not in _TIMES and not plain[name].startswith("index_level")
-            numeric = usable and _is_numeric(one_column(table.sample, name))
-            meanings[name] = "feature" if numeric else "ignored"
-    return {column: meanings[column] for column in table.columns}
-
-
-def _by_position(table: Table) -> dict[str, str]:
-    columns = list(table.columns)
-    order = ["ts", *OHLCV]
-    if (
-        len(columns) > 1
-        and table.sample[columns[1]].astype("str").str.fullmatch(r"\s*\d\d?:\d\d(:\d\d)?\s*").all()
-    ):
-        order.insert(1, "clock")
-    return {column: order[i] if i < len(order) else "ignored" for i, column in enumerate(columns)}
-
-
-def _plain(column: str) -> str:
-    return re.sub(r"[^0-9a-z]+", "_", column.strip().lower()).strip("_")
-
-
-def _is_numeric(sample: pd.Series) -> bool:
-    if not (pd.api.types.is_numeric_dtype(sample.dtype) or pd.api.types.is_string_dtype(sample.dtype)):
-        return False
-    return holds_numbers(sample)

@@ -15,9 +15,9 @@ from core.data.ingest.cells.numbers import Decimal, read_numbers
 from core.data.ingest.cells.order import Order
 from core.data.ingest.cells.times import TimeStyle, read_times, unknown_form
 from core.data.ingest.cells.zones import check_zone, in_repeated_hour, localize
-from core.data.ingest.mapping import ColumnMapping, guess_mapping, name_timeframe
+from core.data.ingest.containers.table import Batch, Table
+from core.data.ingest.mapping import ColumnMapping, guess_mapping, missing_columns, name_timeframe
 from core.data.ingest.settle import settle_mapping, written_times
-from core.data.ingest.tables import Batch, Table
 from core.errors import BarsError
 from core.timeframe import duration, infer_timeframe
 
@@ -89,17 +89,13 @@ def parse_batches(
         duration(timeframe)
     elif mapping.column("timeframe") is None:
         timeframe = _infer(table, mapping, style, timezone)
-    for batch in _whole_hours(table.batches(), mapping, style, timezone):
+    for batch in _whole_hours(table.batches(mapping.used), mapping, style, timezone):
         yield _parse(batch, table, mapping, style, instrument, timeframe, timezone)
 
 
 def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) -> TimeStyle:
     if mapping.missing:
-        raise BarsError(
-            "columns for time, open, high, low and close",
-            f"{table.name} with {', '.join(table.columns)} and none for {', '.join(mapping.missing)}",
-            "rename the columns or give a mapping",
-        )
+        raise missing_columns(mapping, table)
     column = str(mapping.column("ts"))
     written = written_times(table.sample, mapping)
     first = written.iloc[0]
@@ -207,11 +203,14 @@ def _parse(
         cells = one_column(frame, column)
         bars[name], wrong = read_numbers(cells, mapping.decimal_comma)
         if name in ("open", "high", "low", "close"):
+            bars[name] /= mapping.price_divisor
             _refuse_mostly(wrong, cells, "numbers")
             faults.append(_Fault("text", "dropped", wrong & usable & ~text, cells, f"in column {column!r}"))
             text |= wrong
         else:
             loose.append(_Fault("text", "flagged", wrong & usable, cells, f"in column {column!r}"))
+    for column, name in mapping.labels().items():
+        bars[name] = _read_labels(one_column(frame, column))
     faults.extend(replace(fault, mask=fault.mask & ~text) for fault in loose)
     found = [finding for fault in faults for finding in _note(bars, fault)]
     if batch.skipped:
@@ -222,6 +221,12 @@ def _parse(
         found.append(make_finding(series, "row", "dropped", nowhere, example, rows=len(batch.skipped)))
     kept = bars.loc[usable & ~text].reset_index(drop=True)
     return ParsedBatch(kept, tuple(found), len(frame) + len(batch.skipped), batch.done, table.size)
+
+
+def _read_labels(cells: pd.Series) -> pd.Series:
+    """Classes as text, a whole number without its decimals; empty cells are none."""
+    texts = cells.astype("str").str.strip().str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)
+    return texts.where(cells.notna() & (texts != "")).astype("str")
 
 
 @dataclass(frozen=True)

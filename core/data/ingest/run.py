@@ -14,6 +14,7 @@ from core.data.findings import Finding, findings_table, merge_findings
 from core.data.ingest.bundled import LONGER, load_bundled
 from core.data.ingest.cells.numbers import Decimal
 from core.data.ingest.cells.order import Order
+from core.data.ingest.containers.table import Table
 from core.data.ingest.mapping import ColumnMapping, guess_mapping
 from core.data.ingest.overwrites import find_overwrites, refuse_overwrites
 from core.data.ingest.parse import parse_batches
@@ -79,7 +80,7 @@ class IngestReport:
 
 def ingest_file(
     store: BarStore,
-    source: str | Path | bytes | BinaryIO,
+    source: str | Path | bytes | BinaryIO | Table,
     *,
     name: str | None = None,
     mapping: ColumnMapping | None = None,
@@ -90,7 +91,7 @@ def ingest_file(
     decimal: Decimal | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Read a CSV or Parquet file of bars into the store, checked, in bounded memory.
+    """Read a table of bars into the store, checked, in bounded memory.
 
     Bars are checked and written in chunks, each judged together with the bars before it. What is kept of
     the whole file is eight bytes per bar (its time). If a later chunk cannot be used at all, the bars of
@@ -99,12 +100,12 @@ def ingest_file(
     Parameters
     ----------
     source, name
-        Path, bytes or seekable buffer; the name stands for a buffer's file name.
+        Path, bytes or seekable buffer of a file with one table, or a table opened already; the name stands
+        for a buffer's file name.
     mapping, instrument, timeframe, timezone, date_order, decimal
         As `core.data.ingest.parse.parse_batches`.
     progress
-        Called with (done, total), in bytes of a CSV file or rows of a Parquet file; the last call has
-        done == total.
+        Called with (done, total), in the units of `Table.size`; the last call has done == total.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def ingest_file(
         that of stored bars with other prices.
     """
     started = time.perf_counter()
-    table = read_table(source, name)
+    table = source if isinstance(source, Table) else read_table(source, name)
     mapping = guess_mapping(table) if mapping is None else mapping
     mapping = settle_mapping(table, mapping, date_order=date_order, decimal=decimal, timezone=timezone)
     if instrument is not None:

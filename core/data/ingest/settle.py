@@ -11,8 +11,8 @@ from core.data.bars import OHLCV, one_column
 from core.data.ingest.cells.numbers import Decimal, DecimalEvidence
 from core.data.ingest.cells.order import Order
 from core.data.ingest.cells.times import StyleEvidence, join_clock
+from core.data.ingest.containers.table import Table
 from core.data.ingest.mapping import DATES_ARE_DAYS, ColumnMapping
-from core.data.ingest.tables import Table
 
 
 def settle_mapping(
@@ -48,7 +48,7 @@ def settle_mapping(
     decimals = DecimalEvidence()
     meant = {mapping.column(name): name for name in OHLCV}
     numbers = [*(column for column in meant if column is not None), *mapping.features()]
-    for batch in table.batches():
+    for batch in table.batches(mapping.used):
         if times is not None:
             times.add(written_times(batch.frame, mapping), batch.lines)
         for column in numbers:

@@ -125,8 +125,8 @@ def _column_labels(
     # When the user's label became known is not in the data; the horizon is what purging assumes.
     name = label_column(task)
     column = quantities.columns.get(name or "", np.full(len(quantities.sigma), None, dtype=object))
-    lookup: dict[object, int] = {**{label: i for i, label in enumerate(task.classes)}}
-    lookup |= {i: i for i in range(len(task.classes))}
+    lookup: dict[object, int] = {word: i for i in range(len(task.classes)) for word in (i, str(i))}
+    lookup |= {label: i for i, label in enumerate(task.classes)}
     values = np.full(len(column), MISSING)
     for row, value in enumerate(column):
         if pd.isna(value):

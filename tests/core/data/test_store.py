@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.bars import adjust_prices, as_bars
+from core.data.bars import adjust_prices, as_bars, resample_bars
 from core.data.findings import findings_table, make_finding
 from core.data.store import BarStore, UpsertCount
 from core.errors import BarsError, InputError
@@ -180,7 +180,7 @@ def test_naive_ends_and_empty_windows_are_refused(store):
     [
         (lambda bars: bars.drop(columns="low"), "no low"),
         (lambda bars: bars.assign(ts=bars["ts"].dt.tz_localize(None)), "time zone"),
-        (lambda bars: bars.assign(mood="calm"), "numbers in column 'mood'"),
+        (lambda bars: bars.assign(mood=[["calm"]] * len(bars)), "numbers in column 'mood'"),
         (lambda bars: bars.assign(timeframe="7m"), "'7m'"),
         (lambda bars: bars.assign(instrument=""), "instrument name"),
     ],
@@ -361,3 +361,26 @@ def test_findings_come_back_and_a_repeated_ingest_does_not_double_them(store):
     assert store.findings("AAPL")["check"].tolist() == ["gaps"]
     store.write_findings(table.assign(source="b.csv"))
     assert len(store.findings()) == 4
+
+
+def test_labels_are_kept_as_text_over_partitions_and_count_in_the_fingerprint(store, tmp_path):
+    moods = pd.Series(np.where(np.arange(100) % 3, "calm", None), dtype="str")
+    bars = bars_at(days(100), mood=moods)
+    store.upsert(bars)
+    read = store.read_range("AAPL", "1d")
+    pd.testing.assert_frame_equal(read, bars)
+    assert store.read_window("AAPL", "1d", length=5)["mood"].tolist()[-2:] == moods.tolist()[-2:]
+    before = store.fingerprint("AAPL", "1d")
+    store.upsert(bars.assign(mood=moods.fillna("wild")))
+    assert store.fingerprint("AAPL", "1d") != before
+    weekly = resample_bars(bars, "1w")
+    assert set(weekly["mood"].dropna()) == {"calm"}
+
+
+def test_a_column_of_labels_does_not_become_numbers_nor_the_other_way_round(store):
+    store.upsert(bars_at(days(100), mood="calm", spread=1.0))
+    with pytest.raises(BarsError, match="texts in column 'mood', as stored, got numbers"):
+        store.upsert(bars_at(days(100), mood=1.0))
+    with pytest.raises(BarsError, match="numbers in column 'spread', as stored, got texts"):
+        store.upsert(bars_at(days(9, "2030-01-01"), spread="wide"))
+    assert store.read_range("AAPL", "1d")["mood"].eq("calm").all()

@@ -111,6 +111,8 @@ NO_OFFSET = np.iinfo(np.int64).min
 def split_times(texts: pd.Series) -> Written:
     """Take written times apart; cells of another shape come back unmatched, none raises."""
     cells = pa.array(texts.astype("str"), type=pa.string(), from_pandas=True)
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
     cells = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(cells, "")))
     heads, rests = _cut(cells)
     head, codes = _unique(heads)

@@ -227,7 +227,8 @@ def _cast(cells: pa.Array) -> np.ndarray | None:
 def _strings(values: pd.Series) -> pa.Array:
     texts = values.astype("str")
     missing = values.isna() if texts.dtype != values.dtype else None
-    return pa.array(texts, type=pa.string(), from_pandas=True, mask=missing)
+    cells = pa.array(texts, type=pa.string(), from_pandas=True, mask=missing)
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
 def _filled(values: pd.Series) -> pa.Array:

@@ -201,7 +201,8 @@ def test_extra_numbers_travel_with_the_bar_and_text_is_named():
     text += lines(DAYS, "{t:%Y-%m-%d},{o},{h},{l},{c},{v},{i},0.5,calm")
     table = read_table(text.encode(), "A.csv")
     bars = parse_bars(table)
-    assert list(bars.columns[8:]) == ["adj_close", "funding_rate"]
+    assert list(bars.columns[8:]) == ["adj_close", "funding_rate", "comment"]
+    assert set(bars["comment"]) == {"calm"}
     assert bars["adj_close"].tolist() == list(range(60))
     assert any("Comment" in note for note in guess_mapping(table).notes)
 
@@ -311,7 +312,7 @@ def test_a_gmt_column_needs_no_zone():
             "times in column 'Date', such as .*, got 'soon'",
         ),
         ("a.csv", b"just a letter\nto somebody\n", "separated by commas"),
-        ("a.png", b"\x89PNG\r\n\x00\x00\x00", "neither"),
+        ("a.png", b"\x89PNG\r\n\x00\x00\x00", "a picture"),
         ("a.parquet", b"PAR1 and no footer", "a whole Parquet file"),
         (
             "a.csv",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.data.ingest import run as ingest
-from core.data.ingest import tables
+from core.data.ingest.containers import text
 from core.data.ingest.run import ingest_file, resample_series
 from core.data.store import BarStore
 from core.errors import BarsError
@@ -59,7 +59,7 @@ def test_chunks_and_the_whole_give_the_same_bars_and_findings(tmp_path, monkeypa
     results = []
     for rows in (10**9, 700):
         monkeypatch.setattr(ingest, "_CHUNK_ROWS", rows)
-        monkeypatch.setattr(tables, "_BLOCK_BYTES", 20_000 if rows == 700 else 1 << 24)
+        monkeypatch.setattr(text, "_BLOCK_BYTES", 20_000 if rows == 700 else 1 << 24)
         store = BarStore(tmp_path / str(rows))
         report = ingest_file(store, csv(damaged()), name="x.csv")
         assert report.inserted == store.series()[0].bars == 5996
@@ -80,7 +80,7 @@ def test_chunks_and_the_whole_give_the_same_bars_and_findings(tmp_path, monkeypa
 
 
 def test_progress_rises_to_the_end(tmp_path, store, monkeypatch):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 20_000)
     frame = minutes()
     frame.to_parquet(tmp_path / "x.parquet")
     for source, size in ((csv(frame), len(csv(frame))), (tmp_path / "x.parquet", 6000)):
@@ -97,7 +97,7 @@ def test_progress_rises_to_the_end(tmp_path, store, monkeypatch):
 
 
 def test_csv_progress_follows_the_bytes_read(store, monkeypatch):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 20_000)
     data = csv(minutes())
     calls: list[int] = []
     ingest_file(store, io.BytesIO(data), name="x.csv", progress=lambda done, total: calls.append(done))

@@ -1,0 +1,4 @@
+"""What the columns of a file are likely to mean.
+
+Files: foresight, guess, words.
+"""

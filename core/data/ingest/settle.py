@@ -38,7 +38,7 @@ def settle_mapping(
     Raises
     ------
     BarsError
-        If most times cannot be read, or rows contradict each other or what the user says.
+        If many times cannot be read, or rows contradict each other or what the user says.
     UndecidedError
         If all rows can be read in two ways and nothing tells which is meant.
     """

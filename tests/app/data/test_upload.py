@@ -41,7 +41,7 @@ def choose(page: AppTest, label: str, value: str) -> None:
 def test_dates_that_may_be_both_are_asked_about_and_ingested_as_said(page, tmp_path):
     rows = "".join(f"{day:%d/%m/%Y} 09:00,10,11,9,10\n{day:%d/%m/%Y} 10:00,10,11,9,10\n" for day in DAYS[2:3])
     give(page, "EURUSD_H1.csv", "Date,Open,High,Low,Close\n" + rows)
-    assert "all of which may be month first or day first" in said(page)
+    assert "all of which may be day first or month first" in said(page)
     assert not page.button
     choose(page, "Order of dates", "day first")
     choose(page, "Time zone of the file", "UTC")

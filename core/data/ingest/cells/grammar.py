@@ -13,8 +13,14 @@ import pyarrow.compute
 
 pc: Any = pyarrow.compute  # its functions are made at import, unseen by type checkers
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}"
+# How months begin in English, German, French, Spanish, Italian and Portuguese.
+_MONTHS = (
+    ("jan", "ene", "gen"), ("feb", "fev", "f\u00e9v"), ("mar", "m\u00e4r", "mrz", "maer"),
+    ("apr", "abr", "avr"), ("may", "mai", "mag"), ("jun", "juin", "giu"), ("jul", "juil", "lug"),
+    ("aug", "ago", "ao\u00fb", "aou"),
+    ("sep", "set"), ("oct", "okt", "out", "ott"), ("nov",), ("dec", "dez", "dic", "d\u00e9c"),
+)  # fmt: skip
+_MONTH = rf"(?:{'|'.join(start for starts in _MONTHS for start in starts)})\pL{{0,7}}"
 _WEEKDAY = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]*\s+"
 _DATE = (
     rf"(?P<a>\d{{1,4}})(?:\s*[-./]\s*|\s)(?P<b>\d{{1,2}}|{_MONTH})\.?(?:\s*[-./,]\s*|\s)(?P<c>\d{{1,4}})"
@@ -154,12 +160,12 @@ def _dates(cells: pa.Array) -> Dates:
         return pc.if_else(front, field[before], pc.if_else(glued, field[inside], field[plain]))
 
     first, middle, third = chosen("a", "d", "gd"), chosen("b", "m", "gm"), chosen("c", "y", "gy")
-    named = pc.match_substring_regex(middle, "^[a-z]")
-    month = pc.add(pc.index_in(pc.utf8_slice_codeunits(middle, 0, 3), value_set=pa.array(_MONTHS)), 1)
+    named = pc.match_substring_regex(middle, r"^\pL")
+    months, codes = _unique(middle)
     return Dates(
         matched=matched,
         first=_integers(first),
-        second=np.where(_array(named), _array(pc.fill_null(month, -1)), _integers(middle)),
+        second=np.array([_month(text) for text in months.to_pylist()], dtype=np.int64)[codes],
         third=_integers(third),
         first_digits=_lengths(first),
         third_digits=_lengths(third),
@@ -168,6 +174,12 @@ def _dates(cells: pa.Array) -> Dates:
         packed=_integers(field["k"]),
         packed_digits=_lengths(field["k"]),
     )
+
+
+def _month(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    return next((i for i, starts in enumerate(_MONTHS, 1) if text.startswith(starts)), -1)
 
 
 def _clocks(cells: pa.Array) -> dict[str, np.ndarray]:

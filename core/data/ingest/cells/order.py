@@ -13,7 +13,7 @@ from core.data.ingest.cells.grammar import Dates, Written
 from core.errors import BarsError
 
 Order = Literal["year first", "month first", "day first"]
-ORDERS: tuple[Order, ...] = ("year first", "month first", "day first")
+ORDERS: tuple[Order, ...] = ("year first", "day first", "month first")
 _YEARS = (1000, 9999)
 _PACKED_YEARS = (1800, 2199)
 _NONE = np.datetime64("NaT", "D")

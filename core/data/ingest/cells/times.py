@@ -19,6 +19,7 @@ _EPOCH = r"-?\d{9,20}(?:\.\d*)?"
 _MIDNIGHT_CLOCK = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?$")
 _WRITTEN = "such as 2024-01-31 09:30, 31/01/2024, 31-Jan-24 or 1706693400"
 _MOSTLY = 0.5
+_FEW, _FEW_ROWS = 0.1, 5  # more unreadable rows than both are a form of their own and no stray cells
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,14 @@ class StyleEvidence:
         Raises
         ------
         BarsError
-            If most cells are no times that can be read, their dates contradict each other, or only some
+            If many cells are no times that can be read, their dates contradict each other, or only some
             say in which zone they are.
         UndecidedError
             As `OrderEvidence.decide`.
         """
-        if self._unread is not None and self._read <= self._rows * (1 - _MOSTLY):
+        unread = self._rows - self._read
+        many = unread >= _FEW_ROWS and unread > self._rows * _FEW
+        if self._unread is not None and (many or unread >= self._rows * _MOSTLY):
             line, text = self._unread
             raise unknown_form(self._column, text, f" in line {line}")
         found, sentence = self._orders.decide(order)

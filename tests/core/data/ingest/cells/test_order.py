@@ -58,7 +58,7 @@ def test_a_row_at_the_end_changes_the_order_and_is_named():
 
 def test_rows_of_two_orders_are_refused_with_both_named():
     with pytest.raises(
-        BarsError, match=r"'13/01/2019' in line 3, not month first.*'01/14/2019' in line 4, not day"
+        BarsError, match=r"'01/14/2019' in line 4, not day first.*'13/01/2019' in line 3, not month"
     ):
         decide(["01/02/2019", "13/01/2019", "01/14/2019", "02/02/2019"])
 
@@ -89,7 +89,7 @@ def test_what_may_be_both_is_asked_about_and_followed():
     months = written(pd.date_range("2019-01-01", "2019-12-01", freq="MS"), FORMS["day first"])
     day = ["03/04/2024 09:30", "03/04/2024 09:31"]
     for cells in (months, day):
-        with pytest.raises(UndecidedError, match="--date-order month-first or day-first") as refusal:
+        with pytest.raises(UndecidedError, match="--date-order day-first or month-first") as refusal:
             decide(cells)
         assert refusal.value.question == "date order"
         assert decide(cells, "day first")[0] == "day first"

@@ -118,6 +118,25 @@ def test_iso_times_survive_to_the_microsecond(moments):
 
 
 @pytest.mark.parametrize(
+    ("cell", "month"),
+    [
+        ("1. M\u00e4rz 2018", 3), ("01. Dez. 2018", 12), ("1 f\u00e9vr. 2018", 2), ("1 juin 2018", 6),
+        ("1 juil. 2018", 7), ("01-ene-2018", 1), ("1 ago 2018", 8), ("1 set 2018", 9), ("01/Oct/2018", 10),
+        ("1 gennaio 2018", 1),
+    ],
+)  # fmt: skip
+def test_months_are_known_in_the_languages_of_europe(cell, month):
+    assert read(cell) == [pd.Timestamp(2018, month, 1)]
+
+
+def test_a_stray_cell_is_left_out_and_many_are_a_form_that_is_named():
+    days = [f"{day:%Y-%m-%d}" for day in pd.date_range("2024-01-01", periods=30)]
+    assert settle(*days, "Total").dates_only
+    with pytest.raises(BarsError, match="got 'week 1' in line 32"):
+        settle(*days, *(f"week {i}" for i in range(1, 7)))
+
+
+@pytest.mark.parametrize(
     "cell", ["soon", "2024-13-45", "2021-W05", "45292", "25:61", "2024-01-02 25:00", "12.5"]
 )
 def test_what_is_no_time_has_no_style(cell):

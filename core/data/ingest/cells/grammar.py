@@ -40,6 +40,7 @@ _ZONE = (
 _CUT = rf"^(?P<date>(?:{_WEEKDAY})?(?:{re.sub('[(][?]P<[a-z]+>', '(?:', _DATE)}))(?P<rest>(?:\D.*)?)$"
 _HEAD = rf"^(?:{_WEEKDAY})?(?:{_DATE})$"
 _REST = rf"^(?:[t\s,;:_-]*{_CLOCK})?\s*{_ZONE}$"
+_FLOAT = r"^(\d{6}|\d{8})\.0+$"  # a whole column that some missing cell made one of floats
 _GLUED = r"^(\d{8})(\d\d|\d{4}|\d{6})$"
 _PLAIN = r"^$|^\d{4}[-./]\d\d[-./]\d\d$|^\d\d[-./]\d\d[-./]\d{4}$"
 _PLAIN_LENGTH = 10
@@ -130,7 +131,7 @@ def split_times(texts: pd.Series) -> Written:
 
 
 def _cut(cells: pa.Array) -> tuple[pa.Array, pa.Array]:
-    cells = pc.replace_substring_regex(cells, _GLUED, r"\1 \2")
+    cells = pc.replace_substring_regex(pc.replace_substring_regex(cells, _FLOAT, r"\1"), _GLUED, r"\1 \2")
     heads = pc.utf8_slice_codeunits(cells, 0, _PLAIN_LENGTH)
     if pc.all(pc.match_substring_regex(pc.unique(heads), _PLAIN)).as_py():
         rests = pc.utf8_slice_codeunits(cells, _PLAIN_LENGTH)

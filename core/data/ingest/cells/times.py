@@ -17,6 +17,7 @@ from core.errors import BarsError
 _HOUR = 3_600_000_000  # microseconds
 _EPOCH = r"-?\d{9,20}(?:\.\d*)?"
 _MIDNIGHT_CLOCK = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?$")
+_FLOAT = re.compile(r"^(\d{1,9})\.0+$")
 _WRITTEN = "such as 2024-01-31 09:30, 31/01/2024, 31-Jan-24 or 1706693400"
 _MOSTLY = 0.5
 _FEW, _FEW_ROWS = 0.1, 5  # more unreadable rows than both are a form of their own and no stray cells
@@ -55,7 +56,8 @@ def join_clock(dates: pd.Series, clocks: pd.Series | None) -> pd.Series:
     if clocks is None:
         return dates
     days = _texts(dates).str.replace(_MIDNIGHT_CLOCK, "", regex=True)
-    return days + " " + _texts(clocks)
+    hours = _texts(clocks).str.replace(_FLOAT, r"\1", regex=True)
+    return days.str.replace(_FLOAT, r"\1", regex=True) + " " + hours
 
 
 def guess_style(sample: pd.Series) -> TimeStyle | None:

@@ -93,6 +93,12 @@ def test_clocks_of_any_length_are_hours_and_minutes(clocks, expected):
     assert [f"{time:%H:%M}" for time in times] == expected
 
 
+def test_whole_numbers_that_were_floats_are_dates_and_clocks():
+    joined = join_clock(pd.Series(["20240102.0"] * 2), pd.Series(["935.0", "1600.0"]))
+    assert read(*joined) == [pd.Timestamp("2024-01-02 09:35"), pd.Timestamp("2024-01-02 16:00")]
+    assert read("20240102.0", "20240103.0")[0] == pd.Timestamp("2024-01-02")
+
+
 def test_a_midnight_beside_a_clock_is_no_second_clock():
     joined = join_clock(pd.Series(["2024-01-02 00:00:00"]), pd.Series(["935"]))
     assert read(*joined) == [pd.Timestamp("2024-01-02 09:35")]

@@ -20,7 +20,7 @@ def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
     app = open_live()
     assert_no_fault(app)
     text = said(app)
-    assert text.count("sure: <b>") == 3
+    assert text.count("sure: <b>") + text.count("were it one: <b>") == 3
     assert "no record yet: run python -m core walk-forward" in text
     assert "Where it looks: the last 20 bars carry" in text
     assert "stored history, ends 2010-05-14" in text
@@ -28,11 +28,22 @@ def test_live_says_sureness_why_and_that_there_is_no_record_yet() -> None:
 
 def test_a_walk_forward_of_the_same_name_becomes_the_record(home: Path) -> None:
     synthetic_review.write_synthetic(home / "walk_forward" / "small", bars=400)
-    app = open_live()
+    store = BarStore(home)
+    bars = store.read_range("BBB", "1d")
+    store.upsert(bars.assign(instrument="LATER", ts=bars["ts"] + pd.Timedelta(days=2557)))
+    app = open_live(instrument="LATER")
     assert_no_fault(app)
     text = said(app)
-    assert "times it was this sure" in text or "never this sure in the walk-forward" in text
+    assert "times it was this sure" in text or "never this sure in what was measured" in text
+    assert "measured 2015 to 2016 on models trained the same way" in text
     assert "no record yet" not in text
+
+
+def test_a_record_that_begins_after_the_chosen_bar_is_not_shown_there(home: Path) -> None:
+    synthetic_review.write_synthetic(home / "walk_forward" / "small", bars=400)
+    text = said(open_live())
+    assert "no record by then" in text
+    assert "times it was this sure" not in text
 
 
 def test_the_strip_turns_amber_when_the_next_bar_is_overdue_and_not_on_an_older_bar(home: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.calendar import missing_before, next_open
+from core.data.calendar import missing_before, next_open, rests_until
 
 
 def utc(text: str) -> pd.Timestamp:
@@ -112,3 +112,23 @@ def test_the_next_bar_is_due_when_the_calendar_says(ts, timeframe, due):
 def test_the_next_bar_of_a_regular_series_is_the_one_that_comes(last):
     ts = sessions()
     assert next_open(ts[: last + 1].to_numpy(), "30m") == ts[last + 1].tz_localize("UTC")
+
+
+@pytest.mark.parametrize(
+    ("ts", "timeframe", "rests"),
+    [
+        (pd.bdate_range(end="2018-12-31", periods=300), "1d", True),
+        (pd.date_range(end="2018-12-31", periods=300, freq="D"), "1d", False),
+        (pd.date_range(end="2018-12-31", periods=120, freq="7D"), "1w", False),
+        (pd.date_range(end="2018-12-31T12:00", periods=2000, freq="h"), "1h", False),
+    ],
+)
+def test_a_holiday_can_only_keep_away_a_bar_of_a_market_that_rests(ts, timeframe, rests):
+    assert rests_until(ts.to_numpy(), next_open(ts.to_numpy(), timeframe), timeframe) == rests
+
+
+def test_the_next_bar_of_the_same_day_waits_for_no_holiday():
+    days = pd.bdate_range("2018-10-01", "2018-12-31")
+    ts = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(14, 21)])
+    assert not rests_until(ts[:-1].to_numpy(), next_open(ts[:-1].to_numpy(), "1h"), "1h")
+    assert rests_until(ts.to_numpy(), next_open(ts.to_numpy(), "1h"), "1h")

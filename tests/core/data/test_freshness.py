@@ -36,6 +36,7 @@ def test_history_is_stated_without_alarm_and_a_late_feed_with_its_age() -> None:
     assert feed_sentence(late, "2026-11-19") == (
         "Feed is late: newest bar 2026-11-19, the next should have closed 3 days ago"
     )
+    assert feed_sentence(late, "2026-11-19", holiday=True).endswith("ago unless that was a holiday")
     assert feed_sentence(judge_feed(DUE, "1d", DUE), "2026-11-19") == ""
 
 

@@ -41,8 +41,8 @@ def draw_upload() -> None:
     uploaded = st.file_uploader(
         "File of bars", type=FILE_TYPES, key="bars_file",
         help="CSV, Parquet, Feather, JSON or an Excel workbook (.xlsx), also packed (gz, zip). Yahoo "
-        "Finance, MetaTrader, ccxt and most other exports are recognised; several instruments in one file are fine. "
-        "Further columns of numbers become features.",
+        "Finance, MetaTrader, ccxt and most other exports are recognised; several instruments in one file "
+        "are fine. Further columns of numbers become features.",
     )  # fmt: skip
     _draw_last_report()
     if uploaded is None:

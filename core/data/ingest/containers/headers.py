@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.data.ingest.columns.words import field_of, is_time_name, key
 
 _DEEPEST = 3
+_LEAST_FIELDS = 4  # of an instrument: its prices
 _LEVEL_NAMES = frozenset({"price", "ticker", "tickers", "symbol", "symbols", "attributes", "field"})
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _WORDS = re.compile(
@@ -34,7 +36,8 @@ def read_header(rows: Sequence[Sequence[str]]) -> Header:
     """The header of a table from its first rows, all of one width; `rows` is 0 where data come at once."""
     first = rows[0]
     named = sum(field_of(cell) is not None or is_time_name(cell) for cell in first)
-    if named < 2 and sum(is_value(cell) for cell in first) * 2 >= len(first):
+    above = len(rows) > 1 and _repeats_names(first) and sum(map(is_value, rows[1])) == 0
+    if named < 2 and not above and sum(is_value(cell) for cell in first) * 2 >= len(first):
         return Header(tuple(f"column_{i + 1}" for i in range(len(first))), (), 0)
     depth = 1
     while depth < min(len(rows), _DEEPEST) and _is_level(rows[depth]):
@@ -73,7 +76,14 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def _is_level(row: Sequence[str]) -> bool:
     filled = [cell for cell in row if cell.strip()]
-    return bool(filled) and (key(row[0]) in _LEVEL_NAMES or not any(is_value(cell) for cell in filled))
+    return bool(filled) and (_repeats_names(row) or not any(is_value(cell) for cell in filled))
+
+
+def _repeats_names(row: Sequence[str]) -> bool:
+    """Whether a row may name instruments, such as 7203: each stands over several columns."""
+    often = Counter(cell.strip() for cell in row[1:] if cell.strip())
+    named = not row[0].strip() or key(row[0]) in _LEVEL_NAMES
+    return named and bool(often) and min(often.values()) >= _LEAST_FIELDS
 
 
 def _joined(levels: list[list[str]]) -> list[str]:

@@ -114,7 +114,7 @@ def _table(value: Any) -> pd.DataFrame | None:
         if value and all(isinstance(row, Mapping) for row in value):
             return _records(value)
         rows = value and all(isinstance(row, list) and len(row) > _LEAST_COLUMNS for row in value)
-        return pd.DataFrame(value) if rows else None
+        return pd.DataFrame(value) if rows and not isinstance(value[0][0], list | dict) else None
     if not isinstance(value, Mapping) or not value:
         return None
     if {"columns", "data"} <= set(value) and all(

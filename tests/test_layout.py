@@ -31,7 +31,8 @@ core.bundle
 core.predictor
 core.training core.explain
 core.experiments
-core.review core.cli
+core.review
+core.cli
 core.__main__ app
 pages
 """

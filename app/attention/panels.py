@@ -93,8 +93,8 @@ def draw_measurement(measured: Mapping[str, Any], task: str) -> None:
     st.dataframe(routing_table(measured, task), hide_index=True, height="content")
     st.caption(
         f"Spearman's rank correlation, mean over {measured['windows']} windows of the {measured['segment']} "
-        f"segment, {measured['first'][:10]} to {measured['last'][:10]}; 95% intervals by block bootstrap, "
-        f"{measured['block']} windows a block. Beyond: partial rank correlation. "
+        f"segment, {measured['first'][:10]} to {measured['last'][:10]}; 95% intervals, "
+        "none where too few separate windows are left. Beyond: partial rank correlation. "
         "Rollout: Abnar and Zuidema 2020; weighted by effect: Chefer et al. 2021."
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -122,10 +123,11 @@ def importance_sentence(
     names = sorted(shares, key=lambda name: -shares[name][0])
     first, second = names[0], names[1]
     title = group_title if rows == "groups" else lambda name: feature_words(name).in_markdown
-    value, low, high = shares[first]
-    lead = "clearly ahead of" if low > shares[second][2] else "hardly to be told from"
+    value, low, high = _triple(shares[first])
+    lead = "clearly ahead of" if low > _triple(shares[second])[2] else "hardly to be told from"
+    spread = f" {span(low, high)}" if np.isfinite(low) else ""
     growth = measured["tasks"][task]["permutation"][rows]
-    sure = [name for name in growth if growth[name][1] > 0]
+    sure = [name for name in growth if _triple(growth[name])[1] > 0]
     rests = (
         f"Shuffling it costs log-loss surely (interval above 0) for {len(sure)} of {len(growth)}"
         if sure
@@ -133,12 +135,13 @@ def importance_sentence(
     )
     where = "" if key is None else f" in {key}"
     return (
-        f"**{title(first)[:1].upper()}{title(first)[1:]} carries {percent(value)} {span(low, high)} "
+        f"**{title(first)[:1].upper()}{title(first)[1:]} carries {percent(value)}{spread} "
         f"of what moves the model's call of {title_of(task).lower()}{where}**, {lead} "
         f"{title(second)} at {percent(shares[second][0])}. {rests}. {measured['windows']} windows of the "
         f"{measured['segment']} segment, {measured['first'][:10]} to {measured['last'][:10]}, "
         f"{len(measured['series'])} series; {METHODS[measured['method']].title} against "
-        f"{REFERENCE_TITLES[measured['reference']]}; whiskers are 95% block-bootstrap intervals."
+        f"{REFERENCE_TITLES[measured['reference']]}; whiskers are 95% intervals, none where too few separate "
+        "windows are left."
     )
 
 
@@ -175,6 +178,6 @@ def draw_removable(measured: Mapping[str, Any], task: str) -> None:
     st.code("python -m core select-features", language="bash")
 
 
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    value, low, high = values
+def _triple(values: Sequence[float | None]) -> tuple[float, float, float]:
+    value, low, high = (np.nan if part is None else float(part) for part in values)
     return value, low, high

@@ -26,7 +26,8 @@ class ImportanceView:
     unit
         Of the values, on the axis.
     values
-        By name of a feature or group: value and 95% interval, which is a point where none was measured.
+        By name of a feature or group: value and 95% interval, a point where there is none to measure, NaN
+        where too few windows were.
     form
         d3 number format.
     line
@@ -71,7 +72,8 @@ def importance_figure(
             x=value, y=[labels[name] for name in there], orientation="h", marker={"color": color},
             opacity=0.85, customdata=np.stack([low, high], 1),
             error_x={
-                "type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low,
+                "type": "data", "symmetric": False, "array": np.nan_to_num(high - value),
+                "arrayminus": np.nan_to_num(value - low),
                 "color": ink(dark), "thickness": 1.2, "width": 3,
             } if measured else None,
             hovertemplate=f"%{{y}}: %{{x:{view.form}}}"

@@ -25,7 +25,7 @@ from core.experiments.walk_forward.results import SUMMARY
 from core.explain.explanation import pose_question, recall_attribution
 from core.explain.moment import Moment
 from core.review.own_record import find_record, load_record
-from core.review.rows import FOLDER, RowFilter, resample_blocks, take_rows
+from core.review.rows import FOLDER, RowFilter, take_rows
 from core.review.track_record import BINS, FEWEST, ConfidenceRecord, Origin, build_records, keep_known
 from core.timeframe import DURATIONS
 
@@ -82,9 +82,7 @@ def _count(task: str, sources: Sequence[tuple[Origin, WalkForwardResult]], until
         rows = take_rows(replace(result, rows=keep_known(result.rows, until)), RowFilter(task))
         if not len(rows):
             continue
-        pooled = result.summary.get(task, {}).get("pooled")
-        block = 1 if pooled is None else int(pooled["block"])
-        found = build_records(rows, lambda kept, block=block: resample_blocks(kept, block), origin)
+        found = build_records(rows, origin)
         if origin != "own" or len(rows) >= LEAST_OWN:
             return found
         few = found

@@ -28,8 +28,7 @@ from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
 from core.review import calibration, performance, selective, sets
 from core.review.acting import Acting, count_acting
 from core.review.calibration import ThroughTime
-from core.review.rows import ReviewRows, RowFilter, list_reviews, resample_blocks, take_rows
-from core.scores.bootstrap import BlockBootstrap
+from core.review.rows import ReviewRows, RowFilter, list_reviews, stretches_of, take_rows
 
 
 @dataclass(frozen=True)
@@ -69,23 +68,18 @@ def stating(key: ReviewKey, chosen: RowFilter, source: str) -> ReviewRows:
     return rows(key, chosen).stating(source)
 
 
-def _blocks(key: ReviewKey, chosen: RowFilter, found: ReviewRows) -> BlockBootstrap:
-    pooled = result(key).summary[chosen.task]["pooled"]
-    return resample_blocks(found, 1 if pooled is None else int(pooled["block"]))
-
-
 @st.cache_resource(max_entries=48, show_spinner=False)
 def acting(key: ReviewKey, chosen: RowFilter, source: str) -> Acting:
     """What every line would have let through."""
     found = stating(key, chosen, source)
-    return count_acting(found, source, _blocks(key, chosen, found))
+    return count_acting(found, source, stretches_of(found))
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def reliability(key: ReviewKey, chosen: RowFilter, source: str, dark: bool) -> go.Figure:
     """Reliability diagram of one confidence."""
     found = stating(key, chosen, source)
-    measured = calibration.measure_reliability(found, source, _blocks(key, chosen, found))
+    measured = calibration.measure_reliability(found, source, stretches_of(found))
     title = "When it was this sure, how often was it right?"
     return reliability_figure(measured, source, title=title, dark=dark)
 
@@ -144,7 +138,7 @@ def sets_chart(key: ReviewKey, chosen: RowFilter, level: float, dark: bool) -> g
 def sets_held(key: ReviewKey, chosen: RowFilter, level: float) -> sets.SetsHeld | None:
     """What the sets held; None where some folds fitted none."""
     found = rows(key, chosen)
-    return sets.measure_sets(found, following(key, chosen.task, level), level, _blocks(key, chosen, found))
+    return sets.measure_sets(found, following(key, chosen.task, level), level, stretches_of(found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Scoring these rows")
@@ -160,7 +154,7 @@ def scores(key: ReviewKey, chosen: RowFilter) -> dict[str, Any]:
 def errors(key: ReviewKey, chosen: RowFilter, source: str) -> pd.DataFrame:
     """Calibration errors and Brier parts with intervals and floors."""
     found = stating(key, chosen, source)
-    return calibration.score_errors(found, source, _blocks(key, chosen, found))
+    return calibration.score_errors(found, source, stretches_of(found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Measuring")
@@ -173,14 +167,14 @@ def compared(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
 def areas(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """AURC of every confidence with its interval."""
     found = rows(key, chosen)
-    return selective.score_areas(found, _blocks(key, chosen, found))
+    return selective.score_areas(found, stretches_of(found))
 
 
 @st.cache_data(max_entries=24, show_spinner="Resampling")
 def forms(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """Every form of the final confidence beside the probability alone."""
     found = rows(key, chosen)
-    return selective.compare_forms(found, _blocks(key, chosen, found))
+    return selective.compare_forms(found, stretches_of(found))
 
 
 def missing_ranks(key: ReviewKey, chosen: RowFilter) -> str | None:
@@ -192,7 +186,7 @@ def missing_ranks(key: ReviewKey, chosen: RowFilter) -> str | None:
 def left_out(key: ReviewKey, chosen: RowFilter) -> pd.DataFrame:
     """What each source adds."""
     found = rows(key, chosen)
-    return selective.leave_out(found, result(key).folds, chosen.task, _blocks(key, chosen, found))
+    return selective.leave_out(found, result(key).folds, chosen.task, stretches_of(found))
 
 
 def missing_mixes(key: ReviewKey, chosen: RowFilter) -> str | None:

@@ -17,7 +17,7 @@ from core.data.segments import IN_SAMPLE
 from core.explain.similar.glimpse import state_probabilities
 from core.explain.similar.reach import SeriesReach
 from core.explain.similar.search import Analogue, Analogues, MomentIndex
-from core.scores.bootstrap import Share
+from core.scores.intervals import Share
 
 COMMAND = "python -m core evidence --parts moments"
 

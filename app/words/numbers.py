@@ -48,10 +48,11 @@ def decimal(value: float) -> str:
     return true_minus(unsigned_zero(f"{value:.2f}")).replace("0.", ".", 1)
 
 
-def correlation(measured: Mapping[str, float]) -> str:
-    """A correlation's ``mean`` with its interval from ``low`` to ``high``: '.21 [.15, .27]'."""
-    mean, low, high = (decimal(measured[name]) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+def correlation(measured: Mapping[str, float | None]) -> str:
+    """A correlation's ``mean`` with its interval from ``low`` to ``high``, if any: '.21 [.15, .27]'."""
+    mean, low, high = (measured[name] for name in ("mean", "low", "high"))
+    text = "–" if mean is None else decimal(mean)
+    return text if low is None or high is None else f"{text} [{decimal(low)}, {decimal(high)}]"
 
 
 def listed(names: Sequence[str]) -> str:

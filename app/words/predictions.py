@@ -201,7 +201,9 @@ def routing_sentence(measured: Mapping[str, Any] | None, task: str) -> str:
         correlation(found["views"][view]) for view in ("attention_mean", "recency", "unusual")
     )
     beyond = found["beyond_trivial"]["attention_mean"]
-    left = f"{correlation(beyond)} is left of it" if beyond["low"] > 0 else "nothing sure is left of it"
+    left = (
+        f"{correlation(beyond)} is left of it" if (beyond["low"] or 0) > 0 else "nothing sure is left of it"
+    )
     return opening + (
         f"On this model it agrees with removing bars at rank correlation **{attention}** "
         f"({measured['windows']} windows, {title_of(task).lower()}). Without attention, ranking bars by how "

@@ -158,6 +158,6 @@ def _band(found: Standing) -> str:
     if found.count >= FEWEST and np.isfinite([found.right_low, found.right_high]).all():
         text += (
             f"; right {percent(found.share, 1)} {span(found.right_low, found.right_high, 1)}"
-            ", 95% interval by block bootstrap"
+            ", 95% interval"
         )
     return text + "."

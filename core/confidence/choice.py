@@ -4,7 +4,8 @@ A form judged on the rows it was fitted on favours the most flexible one: isoton
 the rows are cut into consecutive stretches of time, each scored by forms fitted on the other stretches, `gap`
 time stamps beside it left out because their labels overlap. The forms kept are then fitted on all rows. The
 probability alone is stated unless a form with the sources is shown to beat it: by a hair, more weights win on
-one segment and lose on the next.
+one segment and lose on the next. Nor may a form undo what the probability knew before any calibration: how to
+tell right calls from wrong ones, and by how much it was off.
 Shape legend: n rows, C classes, S sources.
 """
 
@@ -19,15 +20,21 @@ import numpy as np
 from core.confidence.calibrators import Isotonic, LearnedMix, Platt, Temperature, read_number, read_numbers
 from core.confidence.ranks import RankedMix, SourceRanks
 from core.confidence.sources import raw_weights
+from core.disk import plain
 from core.errors import BundleError, InputError
-from core.scores.bootstrap import BlockBootstrap, Interval, block_length, paired_difference
-from core.scores.calibration_error import check_confidence
+from core.scores.calibration_error import (
+    check_confidence,
+    expected_calibration_error,
+    perfect_model_ece,
+)
+from core.scores.intervals import TOO_ALIKE, Interval, hold_claims, paired_difference
+from core.scores.selective import selective_areas
+from core.scores.stretches import Stretches
 
 Method = Literal["temperature", "platt", "isotonic", "mix", "ranked", "joint"]
 METHODS: tuple[Method, ...] = get_args(Method)
 ALONE: Method = "temperature"
 """The form made of the probability alone, which the sources must beat."""
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,16 @@ class TaskCalibration:
     joint
         Logistic on the largest scaled probability and the ranks.
     chosen
-        The form of least cross-fitted log-loss among those whose interval in `beside` lies below zero; the
-        probability alone where none does.
+        The form of least cross-fitted log-loss among those shown to beat the probability alone, the number of
+        forms tried counted, whose AURC is no worse than before calibration, and its ECE neither worse than
+        before nor than chance explains; the probability alone where there is none.
     log_losses
-        Cross-fitted, of P(correct), in nats: every form, `raw` (the weighted sum as it is) and `base_rate`
-        (the same confidence for every row), which a useful confidence must beat.
+        Cross-fitted, of P(correct), in nats: every form, `uncalibrated` (the largest plain softmax), `raw`
+        (the weighted sum as it is) and `base_rate` (the same confidence for every row), which a useful
+        confidence must beat.
     beside
         By form, its log-loss less that of the probability alone, paired on the cross-fitted rows, with a 95%
-        block-bootstrap interval; below zero the sources help.
+        interval; below zero the sources help.
     """
 
     temperature: Temperature
@@ -139,7 +148,9 @@ class TaskCalibration:
             "mix": self.mix.to_dict(),
             "chosen": self.chosen,
             "log_losses": dict(self.log_losses),
-            "beside": {name: [found.value, found.low, found.high] for name, found in self.beside.items()},
+            "beside": plain(
+                {name: [found.value, found.low, found.high] for name, found in self.beside.items()}
+            ),
         }
         if self.ranks is not None and self.ranked is not None and self.joint is not None:
             stored |= {
@@ -171,7 +182,7 @@ class TaskCalibration:
             RankedMix.from_dict(stored.get("joint", {})) if has_ranks else None,
             chosen,
             {name: read_number(losses, name) for name in losses},
-            {name: Interval(*read_numbers(beside, name, 3)) for name in beside},
+            {name: _read_interval(beside, name) for name in beside},
         )
 
 
@@ -218,19 +229,25 @@ def fit_task_calibration(
             "pass the calibrate segment's rows",
         )
     raw, correct = check_confidence(raw, logits.argmax(axis=1) == labels)
-    stated = {name: np.empty(raw.size) for name in (*METHODS, "raw", "base_rate")}
-    stated["raw"] = raw
+    stated = {name: np.empty(raw.size) for name in (*METHODS, "base_rate")}
+    stated |= {"raw": raw, "uncalibrated": Temperature().apply(logits).max(axis=1).clip(0, 1)}
     for fit, score in time_folds(times, folds, gap):
         fitted = TaskCalibration.fit_forms(logits[fit], labels[fit], sources[fit], raw[fit])
         for name in METHODS:
             stated[name][score] = fitted.confidence(logits[score], sources[score], raw[score], name)
         stated["base_rate"][score] = (correct[fit].sum() + 1) / (fit.sum() + 2)
     losses = {name: binary_log_losses(confidence, correct) for name, confidence in stated.items()}
-    bootstrap = BlockBootstrap.over(times, block_length(times, max(1, gap), losses[ALONE]), RESAMPLES)
-    beside = {
-        name: paired_difference(losses[name], losses[ALONE], bootstrap) for name in METHODS if name != ALONE
+    stretches = Stretches.over(times, max(1, gap))
+    beside: dict[Method, Interval] = {
+        name: paired_difference(losses[name], losses[ALONE], stretches) for name in METHODS if name != ALONE
     }
-    better: list[Method] = [name for name in METHODS if name != ALONE and beside[name].high < 0]
+    shown = hold_claims([found.p for found in beside.values()])
+    better: list[Method] = [
+        name
+        for (name, found), holds in zip(beside.items(), shown, strict=True)
+        if holds and found.value < 0
+        if keeps_what_was_known(stated[name], stated["uncalibrated"], correct, stretches)
+    ]
     return replace(
         TaskCalibration.fit_forms(logits, labels, sources, raw),
         chosen=min(better, key=lambda name: beside[name].value, default=ALONE),
@@ -259,6 +276,34 @@ def time_folds(times: np.ndarray, folds: int, gap: int) -> list[tuple[np.ndarray
         score = (index >= stretch[0]) & (index <= stretch[-1])
         masks.append(((index < stretch[0] - gap) | (index > stretch[-1] + gap), score))
     return masks
+
+
+def keeps_what_was_known(
+    stated: np.ndarray, before: np.ndarray, correct: np.ndarray, stretches: Stretches
+) -> bool:
+    """Whether confidences (n,) are no worse than those `before`: in AURC, and in ECE unless by chance.
+
+    Parameters
+    ----------
+    correct
+        (n,) whether each call came true.
+    stretches
+        Of the times of the same rows.
+    """
+    if selective_areas(stated, correct)[0] > selective_areas(before, correct)[0]:
+        return False
+    error = expected_calibration_error(stated, correct)
+    limit = perfect_model_ece(stated, correct, stretches).p95
+    # Without a limit nothing can be told of chance.
+    return error <= np.fmax(limit, expected_calibration_error(before, correct))
+
+
+def _read_interval(stored: Mapping[str, Any], name: str) -> Interval:
+    ends = stored.get(name) if isinstance(stored, Mapping) else None
+    if isinstance(ends, list) and len(ends) == 3 and ends[1:] == [None, None]:
+        return Interval(read_number({name: ends[0]}, name), np.nan, np.nan, blank=TOO_ALIKE)
+    value, low, high = read_numbers(stored, name, 3)
+    return Interval(value, low, high)
 
 
 def binary_log_losses(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.confidence.choice import ALONE, METHODS, Method, TaskCalibration
-from core.scores.bootstrap import Interval
+from core.scores.intervals import Interval
 
 FORMS: dict[Method, str] = {
     "temperature": "the probability alone",
@@ -30,6 +30,11 @@ def describe_choice(calibration: TaskCalibration) -> str:
     if calibration.chosen == ALONE:
         best: Method = min(METHODS[1:], key=lambda method: calibration.beside[method].value)
         found = _measured(calibration.beside[best])
+        if calibration.beside[best].high < 0:
+            return (
+                f"{made_of}; with {FORMS[best]} log-loss is {found}, but not surely with every form tried "
+                "counted, or right calls are told from wrong ones worse than before"
+            )
         return f"{made_of}; the sources add nothing that can be shown: with {FORMS[best]} log-loss {found}"
     beside = _measured(calibration.beside[calibration.chosen])
     return f"{made_of}; against the probability alone this takes log-loss {beside}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.review.rows import ReviewRows
-from core.scores.bootstrap import BlockBootstrap, Interval, interval
+from core.scores.intervals import TOO_ALIKE, Interval, share_bounds
+from core.scores.stretches import Stretches
 
 STEPS = 101
 LINES = np.arange(STEPS) / 100
@@ -24,8 +25,8 @@ class Acting:
     ----------
     calls, right
         (C, 101) by class called.
-    drawn
-        (R, 101) share right in each resample; NaN where a resample acts on nothing.
+    low, high
+        (101,) ends of the share right's interval; NaN where nothing is acted on, or the interval is blank.
     total
         Rows in all.
     """
@@ -33,36 +34,36 @@ class Acting:
     classes: tuple[str, ...]
     calls: np.ndarray
     right: np.ndarray
-    drawn: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     total: int
 
     def share_right(self, percent: int) -> Interval:
         """Share right of what is acted on, with its interval; NaN without a call."""
         calls, right = self.calls[:, percent].sum(), self.right[:, percent].sum()
-        return interval(right / calls if calls else np.nan, self.drawn[:, percent])
+        low, high = float(self.low[percent]), float(self.high[percent])
+        blank = TOO_ALIKE if calls and not np.isfinite(low) else ""
+        return Interval(right / calls if calls else np.nan, low, high, blank=blank)
 
 
-def count_acting(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> Acting:
+def count_acting(rows: ReviewRows, name: str, stretches: Stretches) -> Acting:
     """Count what each confidence would have let through.
 
     Parameters
     ----------
     rows
         All of which state `name`.
-    bootstrap
-        Over their times.
+    stretches
+        Of their times.
     """
     step = np.searchsorted(LINES, rows.stated[name], side="right") - 1
     size = len(rows.classes) * STEPS
     cell = rows.call * STEPS + step
     calls = np.bincount(cell, minlength=size).reshape(-1, STEPS)
     right = np.bincount(cell, rows.correct, size).astype(int).reshape(-1, STEPS)
-    per_time = [bootstrap.total_by_cell(step, STEPS, values) for values in (rows.correct, None)]
-    sums = bootstrap.sums(np.concatenate(per_time, axis=1))
-    drawn_right, drawn_calls = (_above(part) for part in np.split(sums, 2, axis=1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.where(drawn_calls > 0, drawn_right / drawn_calls, np.nan)
-    return Acting(rows.classes, _above(calls), _above(right), drawn, len(rows))
+    held, made = (_above(stretches.total_by_cell(step, STEPS, values)) for values in (rows.correct, None))
+    low, high = share_bounds(held, made, stretches)
+    return Acting(rows.classes, _above(calls), _above(right), low, high, len(rows))
 
 
 def _above(counts: np.ndarray) -> np.ndarray:

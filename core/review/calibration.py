@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.review.rows import CALIBRATORS, ReviewRows, list_stated
-from core.scores.bootstrap import BlockBootstrap, Interval
-from core.scores.calibration_error import BINS, perfect_model_ece
+from core.review.rows import CALIBRATORS, ReviewRows, list_stated, stretches_of
+from core.scores.calibration_error import perfect_model_ece
+from core.scores.intervals import Interval
 from core.scores.metrics import score_intervals
 from core.scores.reliability import (
     Band,
     ReliabilityCurve,
     RollingCalibration,
-    bootstrap_band,
     consistency_band,
     reliability_curve,
     rolling_calibration,
+    sampling_band,
 )
 from core.scores.selective import selective_areas
+from core.scores.stretches import Stretches
 
 POINTS = 300
 DRAWS = 300
@@ -45,7 +46,8 @@ class ThroughTime:
     Attributes
     ----------
     floor
-        (K,) ECE that one perfect model in twenty exceeds, with the confidences of each window's fold.
+        (K,) ECE that one perfect model in twenty exceeds, its rows as dependent as those of each window's
+        fold; NaN where too few separate stretches of time are left to tell.
     borders
         First time of each fold but the first.
     """
@@ -56,14 +58,14 @@ class ThroughTime:
     borders: list[np.datetime64]
 
 
-def measure_reliability(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> Reliability:
+def measure_reliability(rows: ReviewRows, name: str, stretches: Stretches) -> Reliability:
     """Curve and both bands of what `name` states."""
     stated, correct = rows.stated[name], rows.correct
     curve = reliability_curve(stated, correct)
     return Reliability(
         curve,
-        consistency_band(stated, curve.edges, n_draws=DRAWS),
-        bootstrap_band(stated, correct, curve.edges, bootstrap),
+        consistency_band(stated, correct, curve.edges, stretches, n_draws=DRAWS),
+        sampling_band(stated, correct, curve.edges, stretches),
     )
 
 
@@ -90,9 +92,11 @@ def follow_calibration(rows: ReviewRows, name: str) -> ThroughTime:
     rolling = rolling_calibration(stated, rows.correct, rows.times, window, step)
     limits = {}
     for fold in np.unique(rows.fold):
-        inside = np.sort(stated[rows.fold == fold])
-        thinned = inside[np.linspace(0, inside.size - 1, window).round().astype(int)]
-        limits[fold] = perfect_model_ece(thinned, n_draws=DRAWS).p95
+        inside = rows.take(rows.fold == fold)
+        share = window / len(inside)
+        limits[fold] = perfect_model_ece(
+            inside.stated[name], inside.correct, stretches_of(inside), n_draws=DRAWS, share=share
+        ).p95
     floor = np.array([limits[fold] for fold in rows.fold[rolling.last]])
     return ThroughTime(window, rolling, floor, fold_borders(rows))
 
@@ -103,7 +107,7 @@ def fold_borders(rows: ReviewRows) -> list[np.datetime64]:
     return list(rows.times[np.sort(first)][1:])
 
 
-def score_errors(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> pd.DataFrame:
+def score_errors(rows: ReviewRows, name: str, stretches: Stretches) -> pd.DataFrame:
     """Calibration errors of `name` and the Brier score of the probabilities, with intervals and floors.
 
     Returns
@@ -115,14 +119,15 @@ def score_errors(rows: ReviewRows, name: str, bootstrap: BlockBootstrap) -> pd.D
     """
     probabilities = rows.uncalibrated if name == "uncalibrated" else rows.probabilities
     share = np.bincount(rows.labels, minlength=len(rows.classes)) / len(rows)
-    arguments = probabilities, rows.labels, share, rows.stated[name]
-    found: dict[str, Interval] = score_intervals(*arguments, bootstrap=bootstrap)
+    stated = rows.stated[name]
+    arguments = probabilities, rows.labels, share, stated
+    found: dict[str, Interval] = score_intervals(*arguments, stretches=stretches)
     table = pd.DataFrame(
         [(key, found[key].value, found[key].low, found[key].high) for key in (*MEASURES, *BRIER)],
         columns=["measure", "value", "low", "high"],
     ).set_index("measure")
     for key in MEASURES:
-        floor = perfect_model_ece(rows.stated[name], n_draws=DRAWS, measure=key)  # type: ignore[arg-type]
+        floor = perfect_model_ece(stated, rows.correct, stretches, n_draws=DRAWS, measure=key)  # type: ignore[arg-type]
         table.loc[key, ["median", "p95"]] = floor.median, floor.p95
     return table
 
@@ -149,7 +154,7 @@ def compare_stated(rows: ReviewRows) -> pd.DataFrame:
             "mean_stated": stated.mean(),
             "right": correct.mean(),
             "ece": float((gaps * curve.count[curve.count > 0]).sum() / len(known)),
-            "p95": perfect_model_ece(stated, BINS, n_draws=100).p95,
+            "p95": perfect_model_ece(stated, correct, stretches_of(known), n_draws=DRAWS).p95,
             "aurc": selective_areas(stated, correct)[0],
         }
     return pd.DataFrame.from_dict(lines, orient="index")

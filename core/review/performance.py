@@ -14,7 +14,6 @@ from core.experiments.walk_forward.summary import summarise
 from core.review.rows import RowFilter, mask_rows
 
 MODEL = "the model"
-RESAMPLES = 400
 BASELINES = {
     "prior": "always the usual shares",
     "persistence": "as it is now, so it stays",
@@ -60,7 +59,7 @@ def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
     Returns
     -------
     dict
-        One task's entry of `core.experiments.walk_forward.summary.summarise`, its intervals from `RESAMPLES`.
+        One task's entry of `core.experiments.walk_forward.summary.summarise`.
     """
     # Baselines stand in the order of the model's rows, fold by fold, so one mask serves them all.
     mine = np.asarray(result.rows["task"] == chosen.task)
@@ -71,7 +70,7 @@ def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
     task = next(task for task in result.config.tasks if task.name == chosen.task)
     config = result.config.model_copy(update={"tasks": [task]})
     rows = result.rows.loc[mine].loc[kept]
-    return summarise(rows, pd.concat(parts), config, resamples=RESAMPLES, whole=False)[chosen.task]
+    return summarise(rows, pd.concat(parts), config, whole=False)[chosen.task]
 
 
 def tabulate_targets(summary: Mapping[str, Any]) -> pd.DataFrame:

@@ -24,12 +24,10 @@ from core.experiments.walk_forward.results import (
     read_distribution,
     set_columns,
 )
-from core.scores.bootstrap import BlockBootstrap, label_span
+from core.scores.stretches import Stretches, label_span
 
 FOLDER = "walk_forward"
 REGIMES = ("Trending", "Ranging", "Volatile")
-RESAMPLES = 400
-MOST_TIMES = 4000
 
 CALIBRATORS = ("uncalibrated", "temperature", "platt", "isotonic")
 RANKED_FORMS = ("ranked", "joint")
@@ -193,17 +191,9 @@ def mask_rows(rows: pd.DataFrame, chosen: RowFilter) -> np.ndarray:
     return kept
 
 
-def resample_blocks(rows: ReviewRows, block: int) -> BlockBootstrap:
-    """Block bootstrap over the rows' times, in blocks of `block` time stamps or one label, the longer.
-
-    Beyond `MOST_TIMES` time stamps neighbours are drawn together, never more than one block holds: blocks
-    then begin at every m-th time stamp only, and the picture of 50,000 rows stays below a second.
-    """
-    unique, index = np.unique(rows.times, return_inverse=True)
-    length = max(label_span(rows.times, rows.ends), min(block, max(1, unique.size // 10)))
-    together = max(1, min(length, -(-unique.size // MOST_TIMES)))
-    times = -(-unique.size // together)
-    return BlockBootstrap(index // together, times, min(-(-length // together), times), RESAMPLES)
+def stretches_of(rows: ReviewRows) -> Stretches:
+    """Stretches of the rows' times, for everything that states an interval of them."""
+    return Stretches.over(rows.times, label_span(rows.times, rows.ends))
 
 
 def _read_stated(rows: pd.DataFrame, name: str) -> np.ndarray:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 
 from core.confidence.calibrators import LearnedMix
 from core.confidence.choice import ALONE, METHODS, binary_log_losses
 from core.confidence.sources import SOURCES, raw_weights
 from core.experiments.walk_forward.records import FoldRecord
 from core.review.rows import ReviewRows, list_stated
-from core.scores.bootstrap import BlockBootstrap, interval, paired_difference
-from core.scores.selective import RiskCoverage, areas_from_ties, risk_coverage, selective_areas
+from core.scores.intervals import interval, paired_difference
+from core.scores.selective import RiskCoverage, find_area_swings, risk_coverage, selective_areas
+from core.scores.stretches import Stretches
 
 RANKS = 200
 POINTS = 250
@@ -45,30 +45,12 @@ def trace_risk(rows: ReviewRows) -> dict[str, Curve]:
     return curves
 
 
-def draw_areas(confidence: np.ndarray, correct: np.ndarray, bootstrap: BlockBootstrap) -> np.ndarray:
-    """(R,) AURC of each resample, confidences grouped into at most `RANKS` ranks, ties random.
-
-    The same bootstrap gives the same resamples, so two of these are paired.
-    """
-    n, ranks = confidence.size, min(RANKS, confidence.size)
-    _, tie = np.unique(-confidence, return_inverse=True)
-    first = np.concatenate([[0], np.cumsum(np.bincount(tie))[:-1]])
-    group = first[tie] * ranks // n
-    wrong = 1.0 - correct
-    shape = (2 * ranks, bootstrap.n_times)
-    # Count and errors of each rank at each time, ranks in rows.
-    place = np.concatenate([group, group + ranks]), np.tile(bootstrap.time_index, 2)
-    per_time = scipy.sparse.csr_array((np.concatenate([np.ones(n), wrong]), place), shape=shape)
-    drawn = np.concatenate([(per_time @ np.ascontiguousarray(w.T)).T for w in bootstrap.weights()])
-    return areas_from_ties(drawn[:, :ranks], drawn[:, ranks:])[0]
-
-
-def score_areas(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
+def score_areas(rows: ReviewRows, stretches: Stretches) -> pd.DataFrame:
     """AURC of every confidence with its interval, and what it gains over random order.
 
     Parameters
     ----------
-    rows, bootstrap
+    rows, stretches
         Confidences that not all rows state are left out, so that all stand on the same rows.
 
     Returns
@@ -79,25 +61,25 @@ def score_areas(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
     """
     correct = rows.correct
     everything = np.zeros(len(rows))
-    random, random_draws = selective_areas(everything, correct)[0], draw_areas(everything, correct, bootstrap)
+    random, at_random = selective_areas(everything, correct)[0], _swing_area(everything, correct, stretches)
     lines = {}
     for name, stated in rows.stated.items():
         if not np.isfinite(stated).all():
             continue
-        draws = draw_areas(stated, correct, bootstrap)
-        area = interval(selective_areas(stated, correct)[0], draws)
-        gain = interval(random - area.value, random_draws - draws)
+        swings = _swing_area(stated, correct, stretches)
+        area = interval(selective_areas(stated, correct)[0], swings, stretches, least=0.0, most=1.0)
+        gain = interval(random - area.value, at_random - swings, stretches)
         lines[name] = (area.value, area.low, area.high, gain.value, gain.low, gain.high)
     columns = ["aurc", "low", "high", "gain", "gain_low", "gain_high"]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).sort_values("aurc")
 
 
-def compare_forms(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
+def compare_forms(rows: ReviewRows, stretches: Stretches) -> pd.DataFrame:
     """Every form of the final confidence by log-loss of being right and by AURC, on the same rows.
 
     Parameters
     ----------
-    rows, bootstrap
+    rows, stretches
         Forms that not all rows state are left out.
 
     Returns
@@ -117,11 +99,11 @@ def compare_forms(rows: ReviewRows, bootstrap: BlockBootstrap) -> pd.DataFrame:
     lines = {}
     if ALONE in told:
         losses = {name: binary_log_losses(stated, correct) for name, stated in told.items()}
-        draws = {name: draw_areas(stated, correct, bootstrap) for name, stated in told.items()}
+        swings = {name: _swing_area(stated, correct, stretches) for name, stated in told.items()}
         areas = {name: selective_areas(stated, correct)[0] for name, stated in told.items()}
         for name in told:
-            loss = paired_difference(losses[name], losses[ALONE], bootstrap)
-            area = interval(areas[name] - areas[ALONE], draws[name] - draws[ALONE])
+            loss = paired_difference(losses[name], losses[ALONE], stretches)
+            area = interval(areas[name] - areas[ALONE], swings[name] - swings[ALONE], stretches)
             beside = (loss.value, loss.low, loss.high), (area.value, area.low, area.high)
             lines[name] = (losses[name].mean(), *beside[0], areas[name], *beside[1])
     columns = [f"{kind}{part}" for kind in ("loss", "aurc") for part in ("", "_beside", "_low", "_high")]
@@ -140,7 +122,7 @@ def missing_ranks(rows: ReviewRows) -> str | None:
     )
 
 
-def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstrap: BlockBootstrap):
+def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, stretches: Stretches):
     """What each source adds: AURC without it less AURC with it, paired; above zero it helps.
 
     Returns
@@ -155,8 +137,8 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
     correct, sources = rows.correct, rows.sources[:, told]
     weights = np.array(raw_weights())[told]
     whole = {"raw": sources @ (weights / weights.sum()), "mix": _apply_mix(rows, folds, task, "all")}
-    draws = {
-        kind: draw_areas(stated, correct, bootstrap)
+    swings = {
+        kind: _swing_area(stated, correct, stretches)
         for kind, stated in whole.items()
         if np.isfinite(stated).all()
     }
@@ -171,10 +153,10 @@ def leave_out(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, bootstra
             "raw": np.delete(sources, i, axis=1) @ (others / others.sum()),
             "mix": _apply_mix(rows, folds, task, source),
         }
-        for kind, drawn in draws.items():
+        for kind, swing in swings.items():
             left = without[kind].clip(0, 1)
             value = selective_areas(left, correct)[0] - selective_areas(whole[kind].clip(0, 1), correct)[0]
-            found = interval(value, draw_areas(left, correct, bootstrap) - drawn)
+            found = interval(value, _swing_area(left, correct, stretches) - swing, stretches)
             table.loc[source, [f"{kind}_{p}" for p in ("value", "low", "high")]] = (
                 found.value,
                 found.low,
@@ -194,6 +176,11 @@ def missing_mixes(rows: ReviewRows, folds: Sequence[FoldRecord], task: str) -> s
             "each adds to the learned mix."
         )
     return None
+
+
+def _swing_area(stated: np.ndarray, correct: np.ndarray, stretches: Stretches) -> np.ndarray:
+    """(G,) what each stretch adds to the AURC."""
+    return find_area_swings(stated, np.asarray(correct, float), stretches, RANKS)[:, 0]
 
 
 def _apply_mix(rows: ReviewRows, folds: Sequence[FoldRecord], task: str, name: str) -> np.ndarray:

@@ -16,7 +16,8 @@ from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import read_distribution
 from core.review.calibration import POINTS, choose_window, fold_borders
 from core.review.rows import ReviewRows, RowFilter, mask_rows
-from core.scores.bootstrap import BlockBootstrap, Interval, mean_interval
+from core.scores.intervals import Interval, share_interval
+from core.scores.stretches import Stretches
 from core.timeframe import duration
 
 FOLLOWED = 500
@@ -133,7 +134,7 @@ def follow_sets(rows: ReviewRows, following: FollowingSets, level: float) -> Set
 
 
 def measure_sets(
-    rows: ReviewRows, following: FollowingSets, level: float, bootstrap: BlockBootstrap
+    rows: ReviewRows, following: FollowingSets, level: float, stretches: Stretches
 ) -> SetsHeld | None:
     """Coverage with its interval and size of both kinds of sets; None where some rows have no set."""
     size = rows.set_size[level]
@@ -142,7 +143,7 @@ def measure_sets(
     their_size, their_covered = following.of(rows)
     return SetsHeld(
         len(rows.classes),
-        mean_interval(rows.covered[level], bootstrap),
+        share_interval(rows.covered[level], size >= 0, stretches),
         float(size.mean()),
         float(their_covered.mean()),
         float(their_size.mean()),

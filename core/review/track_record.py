@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +10,9 @@ import pandas as pd
 
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
-from core.review.rows import ReviewRows
-from core.scores.bootstrap import BlockBootstrap
-from core.scores.reliability import Band, ReliabilityCurve, bootstrap_band, reliability_curve
+from core.review.rows import ReviewRows, stretches_of
+from core.scores.reliability import Band, ReliabilityCurve, reliability_curve, sampling_band
+from core.scores.stretches import Stretches
 from core.timeframe import DURATIONS
 
 BINS = 10
@@ -34,7 +33,7 @@ class Standing:
     count, right
         Rows in it, and how many of their calls came true.
     right_low, right_high
-        95% interval of the share right, by block bootstrap over time; NaN where there is none.
+        95% interval of the share right; NaN where there is none.
     """
 
     low: float
@@ -88,13 +87,13 @@ class ConfidenceRecord:
         cls,
         stated: np.ndarray,
         correct: np.ndarray,
-        bootstrap: BlockBootstrap,
+        stretches: Stretches,
         measured: Measured | None = None,
     ) -> ConfidenceRecord:
         """Count stated values (n,) in [0, 1] and whether the calls came true (n,); n >= 1."""
         stated = _as_stored(stated)
         curve = reliability_curve(stated, correct, BINS, "mass")
-        band = bootstrap_band(stated, correct, curve.edges, bootstrap)
+        band = sampling_band(stated, correct, curve.edges, stretches)
         return cls(curve, band, float(stated.min()), float(stated.max()), measured)
 
     def standing(self, value: float) -> Standing:
@@ -125,14 +124,10 @@ def keep_known(rows: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     return rows.loc[known]
 
 
-def build_records(
-    rows: ReviewRows,
-    bootstrap_of: Callable[[ReviewRows], BlockBootstrap],
-    origin: Origin | None = None,
-) -> dict[str, ConfidenceRecord]:
+def build_records(rows: ReviewRows, origin: Origin | None = None) -> dict[str, ConfidenceRecord]:
     """Records of the final confidence, every source and its rank, by name; those never stated are left out.
 
-    A rank's name is that of its column, `rank_column`. `bootstrap_of` makes the block bootstrap of some rows.
+    A rank's name is that of its column, `rank_column`.
     """
     measured = None
     if origin is not None and len(rows):
@@ -145,7 +140,7 @@ def build_records(
         known = np.isfinite(stated)
         if known.any():
             found = rows.take(known)
-            records[name] = ConfidenceRecord.of(stated[known], found.correct, bootstrap_of(found), measured)
+            records[name] = ConfidenceRecord.of(stated[known], found.correct, stretches_of(found), measured)
     return records
 
 

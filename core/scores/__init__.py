@@ -1,4 +1,4 @@
 """How good: numbers from predictions and outcomes; no model, no bars.
 
-Files: bootstrap, calibration_error, metrics, reliability, selective.
+Files: calibration_error, formulas, intervals, metrics, reliability, selective, stretches.
 """

@@ -1,18 +1,19 @@
 """How far stated confidences lie from the frequencies that came true.
 
-Shape legend: n rows, B bins, G grid cells. Bins are [low, high), the last one closed.
+Shape legend: n rows, B bins, G grid cells, D draws. Bins are [low, high), the last one closed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import scipy.fft
 import scipy.sparse
 
 from core.errors import InputError
+from core.scores.stretches import Stretches
 
 BINS = 15
 GRID = 512
@@ -137,9 +138,9 @@ def smooth_error(residuals: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class CalibrationFloor:
-    """Calibration error that a perfectly calibrated forecaster shows with the same confidences.
+    """Calibration error that a perfectly calibrated forecaster shows on the same rows.
 
-    `draws` is (D,) simulated errors, ascending.
+    `draws` is (D,) simulated errors, ascending; none where too few separate stretches of time are left.
     """
 
     measure: Measure
@@ -147,74 +148,122 @@ class CalibrationFloor:
 
     @property
     def median(self) -> float:
-        """Half of the perfect forecasters show more."""
-        return float(np.median(self.draws))
+        """Half of the perfect forecasters show more; NaN without draws."""
+        return float(np.median(self.draws)) if self.draws.size else float("nan")
 
     @property
     def p95(self) -> float:
-        """An error above this is shown by one perfect forecaster in twenty."""
-        return float(np.quantile(self.draws, 0.95))
+        """An error above this is shown by one perfect forecaster in twenty; NaN without draws."""
+        return float(np.quantile(self.draws, 0.95)) if self.draws.size else float("nan")
 
 
 def perfect_model_ece(
     confidence: np.ndarray,
+    correct: np.ndarray,
+    stretches: Stretches,
     bins: int = BINS,
     n_draws: int = 1000,
     seed: int = 0,
     measure: Measure = "ece",
+    share: float = 1.0,
 ) -> CalibrationFloor:
-    """Distribution of a calibration error when every row is right with exactly its stated confidence.
+    """Distribution of a calibration error had every bin's confidence been true, rows hanging together as now.
 
-    Rows are drawn independently. Overlapping labels make real errors larger than that, so the floor is on
-    the strict side.
+    Rows whose labels overlap, or which share a time, come right or wrong together, and a perfect forecaster
+    is then off by more than independent rows would have it.
 
     Parameters
     ----------
-    confidence
-        (n,) in [0, 1].
+    confidence, correct
+        (n,) in [0, 1], and whether the call came true.
+    stretches
+        Of the times of the same rows.
     bins
-        Number of bins; unused by `smooth_ece`.
+        Number of bins; of `smooth_ece` those the residuals are centred in.
     n_draws, seed
         Simulated forecasters.
     measure
         `ece` (equal width), `ece_mass` (equal mass), `mce` (equal width) or `smooth_ece`.
+    share
+        Of the rows, for the error of a shorter stretch like these.
     """
-    confidence, _ = check_confidence(confidence, confidence)
+    confidence, correct = check_confidence(confidence, correct)
     edges = bin_edges(confidence, bins, "mass" if measure == "ece_mass" else "width")
     if measure == "smooth_ece":
-        edges = np.linspace(0, 1, GRID + 1)
-    count, stated, right, of_bin = draw_perfect(confidence, edges, n_draws, np.random.default_rng(seed))
-    residuals = right - stated
-    if measure == "smooth_ece":
-        # A cell's mean confidence can lie outside [0, 1] by rounding alone.
-        positions = grid_positions(np.clip(stated / count, 0, 1))
-        draws = smooth_error(residuals @ positions / confidence.size)
+        residual = _centre(confidence, correct, edges)
+        cells = _by_stretch(confidence, residual, stretches)
+        draws = smooth_error(stretches.draw_sums(cells, n_draws, seed) / (confidence.size * np.sqrt(share)))
     else:
-        in_bin = scipy.sparse.csr_array(
-            (np.ones(of_bin.size), (np.arange(of_bin.size), of_bin)), shape=(of_bin.size, len(edges) - 1)
-        )
+        count = np.bincount(assign_bins(confidence, edges), minlength=len(edges) - 1)
+        sums = draw_perfect(confidence, correct, edges, stretches, n_draws, seed)
         formula = largest_binned_error if measure == "mce" else binned_error
-        draws = formula(residuals @ in_bin, count @ in_bin)
+        draws = formula(sums, count) / np.sqrt(share)
     return CalibrationFloor(measure, np.sort(draws))
 
 
 def draw_perfect(
-    confidence: np.ndarray, edges: np.ndarray, n_draws: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Correct rows per cell of nearly equal confidence, for perfectly calibrated forecasters.
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    edges: np.ndarray,
+    stretches: Stretches,
+    n_draws: int,
+    seed: int = 0,
+) -> np.ndarray:
+    """(D, B) sums of (correct - confidence) by bin of perfectly calibrated forecasters, jointly.
 
-    Cells are at most 1/512 wide and never cross a bin's edge. Their count of correct rows is drawn as
-    binomial with the cell's mean confidence; against row-by-row draws its variance is too large by less
-    than 1/512**2 per row, and it is a hundred times faster.
-
-    Returns
-    -------
-    count (K,), stated (K,), right (D, K), of_bin (K,)
-        Rows, sum of confidences, drawn correct rows, and bin of each of the K cells that are not empty.
+    The residuals' own dependence decides how far the sums swing, but never less than independent rows of
+    these confidences would make them: a bin of one row has no residual left once it is centred. None, (0, B),
+    where too few separate stretches of time are left.
     """
-    cell = assign_bins(confidence, edges) * GRID + np.minimum((confidence * GRID).astype(int), GRID - 1)
-    kept, cell = np.unique(cell, return_inverse=True)
-    count = np.bincount(cell).astype(float)
-    stated = np.bincount(cell, weights=confidence)
-    right = rng.binomial(count.astype(int), np.clip(stated / count, 0, 1), size=(n_draws, kept.size))
-    return count, stated, right.astype(float), kept // GRID
+    cell, size = assign_bins(confidence, edges), len(edges) - 1
+    swings = stretches.total_by_cell(cell, size, _centre(confidence, correct, edges))
+    sums = stretches.draw_sums(swings, n_draws, seed)
+    if not len(sums):
+        return sums
+    cosines = int(stretches.count_cosines(swings, together=True)[0])
+    estimated = (stretches.project(swings, cosines) ** 2).mean(axis=0)
+    independent = np.bincount(cell, confidence * (1 - confidence), size)
+    missing = np.sqrt(np.maximum(independent - estimated, 0))
+    return sums + missing * np.random.default_rng(seed + 1).normal(size=sums.shape)
+
+
+def draw_residuals(
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    cell: np.ndarray,
+    size: int,
+    stretches: Stretches,
+    n_draws: int,
+    seed: int = 0,
+) -> np.ndarray:
+    """(D, B) sums of (correct - confidence) by bin `cell` (n,), as other times like these would give them."""
+    swings = stretches.total_by_cell(cell, size, correct - confidence)
+    rows = stretches.total(np.ones(cell.size))
+    whole = swings.sum(axis=0)
+    return whole + stretches.draw_sums(swings - np.outer(rows / rows.sum(), whole), n_draws, seed)
+
+
+def draw_smooth(
+    confidence: np.ndarray, correct: np.ndarray, stretches: Stretches, n_draws: int, seed: int = 0
+) -> np.ndarray:
+    """(D,) smooth ECE, as other times like these would give it."""
+    swings = _by_stretch(confidence, correct - confidence, stretches)
+    rows = stretches.total(np.ones(confidence.size))
+    whole = swings.sum(axis=0)
+    drawn = stretches.draw_sums(swings - np.outer(rows / rows.sum(), whole), n_draws, seed)
+    return smooth_error((whole + drawn) / confidence.size)
+
+
+def _centre(confidence: np.ndarray, correct: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """(n,) correct - confidence less its mean over the row's bin."""
+    cell, size = assign_bins(confidence, edges), len(edges) - 1
+    residual = correct - confidence
+    count = np.maximum(np.bincount(cell, minlength=size), 1)
+    return residual - (np.bincount(cell, residual, size) / count)[cell]
+
+
+def _by_stretch(confidence: np.ndarray, residual: np.ndarray, stretches: Stretches) -> np.ndarray:
+    """Residuals summed by stretch (rows) and cell of `grid_positions` (columns)."""
+    rows = np.arange(confidence.size)
+    at = scipy.sparse.csr_array((residual, (stretches.place, rows)), shape=(stretches.count, rows.size))
+    return cast(Any, at @ grid_positions(confidence)).toarray()

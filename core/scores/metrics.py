@@ -1,42 +1,40 @@
-"""Scores of one task's predictions, with block-bootstrap intervals.
+"""Scores of one task's predictions, with intervals that count how rows hang together.
 
-Every score is a formula over sums of per-row numbers, so one formula serves the value (sums over all rows)
-and all resamples at once (sums over each resample's rows). scikit-learn's functions, which the tests hold
-these formulas to, take one resample at a time.
-
-Shape legend: n rows, C classes, R resamples; `...` is () for the value and (R,) for the resamples.
+Shape legend: n rows, C classes, G stretches of time, D draws.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse
 
 from core.errors import InputError
-from core.scores.bootstrap import BlockBootstrap, Interval, interval
 from core.scores.calibration_error import (
     BINS,
+    Binning,
     assign_bins,
     bin_edges,
     binned_error,
     check_confidence,
-    grid_positions,
+    draw_residuals,
+    draw_smooth,
     largest_binned_error,
     smooth_calibration_error,
-    smooth_error,
 )
-from core.scores.selective import areas_from_ties, selective_areas
+from core.scores.formulas import scores_from_sums
+from core.scores.intervals import Interval, interval, mirrored_interval, share_interval
+from core.scores.selective import find_area_swings, selective_areas
+from core.scores.stretches import Stretches, find_swings
 
 _RANKS = 1000
+_DRAWS = 1000
 
-# Scores whose resamples lie above the value they estimate.
-_BIASED = ("ece", "ece_mass", "mce", "smooth_ece", "brier_reliability")
-_SHARES = ("ece", "ece_mass", "mce", "smooth_ece")
+_SHARES = ("accuracy", "macro_f1", "precision", "recall", "aurc", "excess_aurc", "mean_confidence")
+_SIGNED = ("mcc", "log_loss_skill", "brier_within_bin")
+_MIRRORED = ("ece", "ece_mass", "mce", "brier_reliability")
 
 
 @dataclass(frozen=True)
@@ -133,52 +131,55 @@ def score_intervals(
     prior: np.ndarray,
     confidence: np.ndarray | None = None,
     *,
-    bootstrap: BlockBootstrap,
+    stretches: Stretches,
     level: float = 0.95,
     ranked: bool = True,
 ) -> dict[str, Interval]:
-    """Block-bootstrap interval of every number in `TaskScores` but `n` and the confusion matrix.
+    """Interval of every number in `TaskScores` but `n` and the confusion matrix.
 
-    Bin edges stay those of all rows. Calibration errors and the Brier reliability get basic intervals,
-    since resampling biases them upwards; the others percentile ones (see `interval`).
+    Bin edges stay those of all rows. Calibration errors and the Brier reliability, which noise only raises,
+    get mirrored intervals (see `core.scores.intervals.mirrored_interval`).
 
     Parameters
     ----------
     probabilities, labels, prior, confidence
         As for `score_task`.
-    bootstrap
-        Over the times of the same rows.
+    stretches
+        Of the times of the same rows.
     level
         Of the intervals.
     ranked
         False leaves out `smooth_ece`, `aurc` and `excess_aurc`, which take most of the time. The two areas
-        are resampled in at most 1000 groups of neighbouring confidences, each group's order random.
+        are taken in at most 1000 groups of neighbouring confidences, each group's order random.
     """
     scored = _check(probabilities, labels, prior, confidence)
-    if scored.labels.shape != bootstrap.time_index.shape:
+    if scored.labels.shape != stretches.place.shape:
         raise InputError(
-            f"{bootstrap.time_index.size} rows, as the bootstrap has",
+            f"{stretches.place.size} rows, as the stretches have",
             f"{scored.labels.size}",
-            "build the bootstrap over the times of the scored rows",
+            "take the stretches of the times of the scored rows",
         )
-    classes = scored.probabilities.shape[1]
-    cells = _cells(scored)
-    blocks = [bootstrap.total_by_cell(cell, size, values) for cell, size, values in cells.values()]
-    drawn = bootstrap.sums(np.concatenate(blocks, axis=1))
-    borders = np.cumsum([size for _, size, _ in cells.values()])[:-1]
-    draws = scores_from_sums(dict(zip(cells, np.split(drawn, borders, axis=1), strict=True)), classes)
-    if ranked:
-        draws |= _ranked_draws(scored, bootstrap)
     scores = asdict(score_task(probabilities, labels, prior, confidence))
-    intervals = {
-        name: interval(scores[name], drawn, level, "basic" if name in _BIASED else "percentile")
-        for name, drawn in draws.items()
+    swings = _find_all_swings(scored, stretches, ranked)
+    found = {
+        name: interval(
+            scores[name],
+            swing,
+            stretches,
+            level,
+            least=-math.inf if name in _SIGNED else 0.0,
+            most=1.0 if name in _SHARES or name == "mcc" else math.inf,
+        )
+        for name, swing in swings.items()
     }
-    # Mirroring a draw far below the value can leave the scale these errors live on.
-    return {
-        name: replace(found, high=min(found.high, 1.0)) if name in _SHARES else found
-        for name, found in intervals.items()
-    }
+    found["mcc"] = replace(found["mcc"], low=max(found["mcc"].low, -1.0))
+    found["accuracy"] = share_interval(
+        scored.correct == 1, np.ones(len(scored.labels), bool), stretches, level
+    )
+    for name, drawn in _draw_errors(scored, stretches, ranked).items():
+        most = math.inf if name == "brier_reliability" else 1.0
+        found[name] = mirrored_interval(scores[name], drawn, level, most)
+    return {name: found[name] for name in scores if name in found}
 
 
 def log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -248,87 +249,50 @@ def _cells(scored: _Scored) -> dict[str, tuple[np.ndarray, int, np.ndarray | Non
     return cells
 
 
-def _ranked_draws(scored: _Scored, bootstrap: BlockBootstrap) -> dict[str, np.ndarray]:
-    confidence, correct = scored.confidence, scored.correct
-    n, ranks = confidence.size, min(_RANKS, confidence.size)
-    # Groups of neighbouring ranks count as tied, rows of equal confidence always share one.
-    _, tie = np.unique(-confidence, return_inverse=True)
-    first = np.concatenate([[0], np.cumsum(np.bincount(tie))[:-1]])
-    group = scipy.sparse.csr_array((np.ones(n), first[tie] * ranks // n, np.arange(n + 1)), shape=(n, ranks))
-    per_row = scipy.sparse.hstack(
-        [
-            group,
-            group.multiply((1 - correct)[:, None]),
-            grid_positions(confidence).multiply((correct - confidence)[:, None]),
-        ]
-    )
-    at_time = scipy.sparse.csr_array(
-        (np.ones(n), (bootstrap.time_index, np.arange(n))), shape=(bootstrap.n_times, n)
-    )
-    per_time = scipy.sparse.csr_array((at_time @ per_row).T)
-    drawn = np.concatenate([(per_time @ np.ascontiguousarray(w.T)).T for w in bootstrap.weights()])
-    count, wrong, residuals = np.split(drawn, [ranks, 2 * ranks], axis=1)
-    area, excess = areas_from_ties(count, wrong)
-    smooth = smooth_error(residuals / count.sum(axis=1, keepdims=True))
-    return {"smooth_ece": smooth, "aurc": area, "excess_aurc": excess}
+def _find_all_swings(scored: _Scored, stretches: Stretches, ranked: bool) -> dict[str, np.ndarray]:
+    """By score, what each stretch adds to it, (G,); those that noise only raises left out."""
+    classes = scored.probabilities.shape[1]
+    cells = _cells(scored)
+    blocks = [stretches.total_by_cell(cell, size, values) for cell, size, values in cells.values()]
+    borders = np.cumsum([size for _, size, _ in cells.values()])[:-1]
+    names: list[str] = []
+
+    def formulas(sums: np.ndarray) -> np.ndarray:
+        parts = dict(zip(cells, np.split(sums, borders, axis=-1), strict=True))
+        found = {k: v for k, v in scores_from_sums(parts, classes).items() if k not in _MIRRORED}
+        names[:] = found
+        return np.stack(list(found.values()), axis=-1)
+
+    swings = find_swings(np.concatenate(blocks, axis=1), formulas)
+    found = dict(zip(names, swings.T, strict=True))
+    if ranked:
+        areas = find_area_swings(scored.confidence, scored.correct, stretches, _RANKS)
+        found |= dict(zip(("aurc", "excess_aurc"), areas.T, strict=True))
+    return found
 
 
-def scores_from_sums(sums: Mapping[str, np.ndarray], classes: int) -> dict[str, np.ndarray]:
-    """Scores (...) from sums (..., cells).
-
-    `sums` holds `confusion` (label * classes + call), `confidence`, `log_loss`, `prior_log_loss`, `brier`,
-    `width_count`, `width_residual` and `mass_residual` by confidence bin, and `class_K_count`,
-    `class_K_true` and `class_K_residual` by bin of each class's probability; a residual is outcome less
-    stated.
-    """
-    confusion = sums["confusion"].reshape(*sums["confusion"].shape[:-1], classes, classes).astype(float)
-    n = confusion.sum((-2, -1))
-    brier = sums["brier"][..., 0] / n
-    parts = [
-        _brier_parts({p: sums[f"class_{k}_{p}"] for p in ("count", "true", "residual")})
-        for k in range(classes)
-    ]
-    reliability, resolution, uncertainty = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-    loss, prior_loss = sums["log_loss"][..., 0] / n, sums["prior_log_loss"][..., 0] / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skill = np.where(prior_loss > 0, 1 - loss / prior_loss, math.nan)
-    return _confusion_scores(confusion, n) | {
-        "log_loss": loss,
-        "prior_log_loss": prior_loss,
-        "log_loss_skill": skill,
-        "brier": brier,
-        "brier_reliability": reliability,
-        "brier_resolution": resolution,
-        "brier_uncertainty": uncertainty,
-        "brier_within_bin": brier - (reliability - resolution + uncertainty),
-        "ece": binned_error(sums["width_residual"], sums["width_count"]),
-        "ece_mass": binned_error(sums["mass_residual"], sums["width_count"]),
-        "mce": largest_binned_error(sums["width_residual"], sums["width_count"]),
-        "mean_confidence": sums["confidence"][..., 0] / n,
-    }
-
-
-def _confusion_scores(confusion: np.ndarray, n: np.ndarray) -> dict[str, np.ndarray]:
-    hit = np.diagonal(confusion, axis1=-2, axis2=-1)
-    true, called = confusion.sum(-1), confusion.sum(-2)
-    occurring = ((true + called) > 0).sum(-1)
-    covariance = hit.sum(-1) * n - (true * called).sum(-1)
-    spread = (n**2 - (true**2).sum(-1)) * (n**2 - (called**2).sum(-1))
-    return {
-        "accuracy": hit.sum(-1) / n,
-        "macro_f1": (2 * hit / np.maximum(true + called, 1)).sum(-1) / occurring,
-        "precision": (hit / np.maximum(called, 1)).sum(-1) / occurring,
-        "recall": (hit / np.maximum(true, 1)).sum(-1) / occurring,
-        "mcc": np.where(spread > 0, covariance / np.sqrt(np.maximum(spread, 1)), 0.0),
-    }
-
-
-def _brier_parts(sums: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Reliability, resolution and uncertainty of one class's probability (Murphy 1973)."""
-    count = sums["count"]
-    n = count.sum(-1)
-    rate = sums["true"].sum(-1) / n
-    held = np.maximum(count, 1)
-    reliability = (sums["residual"] ** 2 / held).sum(-1) / n
-    resolution = (count * (sums["true"] / held - rate[..., None]) ** 2).sum(-1) / n
-    return reliability, resolution, rate * (1 - rate)
+def _draw_errors(scored: _Scored, stretches: Stretches, smooth: bool) -> dict[str, np.ndarray]:
+    """By calibration error, what other times like these would have given, (D,)."""
+    probabilities, labels, _, confidence, correct, _ = scored
+    n, drawn = len(labels), {}
+    binnings: dict[str, Binning] = {"ece": "width", "ece_mass": "mass"}
+    for name, binning in binnings.items():
+        edges = bin_edges(confidence, BINS, binning)
+        cell, size = assign_bins(confidence, edges), len(edges) - 1
+        count = np.bincount(cell, minlength=size)
+        sums = draw_residuals(confidence, correct, cell, size, stretches, _DRAWS)
+        drawn[name] = binned_error(sums, count)
+        if name == "ece":
+            drawn["mce"] = largest_binned_error(sums, count)
+    reliability = []
+    for k in range(probabilities.shape[1]):
+        stated, true = probabilities[:, k], (labels == k).astype(float)
+        cell = assign_bins(stated, np.linspace(0, 1, BINS + 1))
+        count = np.maximum(np.bincount(cell, minlength=BINS), 1)
+        sums = draw_residuals(stated, true, cell, BINS, stretches, _DRAWS)
+        reliability.append((sums**2 / count).sum(-1) / n)
+    # Where the classes differ in how long they hang together, one of them alone may have no draws.
+    drawn["brier_reliability"] = sum(reliability) if all(map(len, reliability)) else np.empty(0)
+    if smooth:
+        drawn["smooth_ece"] = draw_smooth(confidence, correct, stretches, _DRAWS)
+    return drawn

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
-from core.scores.bootstrap import BlockBootstrap
 from core.scores.calibration_error import (
     BINS,
     Binning,
@@ -20,6 +19,8 @@ from core.scores.calibration_error import (
     check_confidence,
     draw_perfect,
 )
+from core.scores.intervals import share_bounds
+from core.scores.stretches import Stretches
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ReliabilityCurve:
 
 @dataclass(frozen=True)
 class Band:
-    """Lower and upper end per bin, (B,); NaN where the bin is empty or nearly always so."""
+    """Lower and upper end per bin, (B,); NaN where the bin is empty or too few stretches of time are left."""
 
     low: np.ndarray
     high: np.ndarray
@@ -60,46 +61,43 @@ def reliability_curve(
 
 
 def consistency_band(
-    confidence: np.ndarray, edges: np.ndarray, n_draws: int = 1000, level: float = 0.95, seed: int = 0
-) -> Band:
-    """Where the share right of each bin would lie, at `level`, were the forecaster perfectly calibrated.
-
-    Consistency resampling (Broecker and Smith 2007): confidences are drawn with replacement, each then
-    right with exactly its own probability. The band is pointwise: of 15 bins a perfect forecaster leaves
-    it in about one. Rows are independent, so overlapping labels leave it more often.
-    """
-    confidence, _ = check_confidence(confidence, confidence)
-    rng = np.random.default_rng(seed)
-    count, stated, _, of_bin = draw_perfect(confidence, edges, 0, rng)
-    drawn = rng.multinomial(confidence.size, count / count.sum(), size=n_draws)
-    right = rng.binomial(drawn, np.clip(stated / count, 0, 1))
-    in_bin = np.zeros((of_bin.size, len(edges) - 1))
-    in_bin[np.arange(of_bin.size), of_bin] = 1
-    return _band(right @ in_bin, drawn @ in_bin, np.bincount(of_bin, count, len(edges) - 1), level)
-
-
-def bootstrap_band(
     confidence: np.ndarray,
     correct: np.ndarray,
     edges: np.ndarray,
-    bootstrap: BlockBootstrap,
+    stretches: Stretches,
+    n_draws: int = 1000,
     level: float = 0.95,
+    seed: int = 0,
 ) -> Band:
-    """Uncertainty of each bin's share right, by block bootstrap over the times of the same rows."""
+    """Where the share right of each bin would lie, at `level`, were the forecaster perfectly calibrated.
+
+    The band is pointwise: of 15 bins a perfect forecaster leaves it in about one. Rows swing together as much
+    as these do, see `core.scores.calibration_error.draw_perfect`; without draws there is no band.
+    """
     confidence, correct = check_confidence(confidence, correct)
     cell, size = assign_bins(confidence, edges), len(edges) - 1
-    per_time = [bootstrap.total_by_cell(cell, size, values) for values in (correct, None)]
-    right, count = np.split(bootstrap.sums(np.concatenate(per_time, axis=1)), 2, axis=1)
-    return _band(right, count, np.bincount(cell, minlength=size), level)
-
-
-def _band(right: np.ndarray, count: np.ndarray, held: np.ndarray, level: float) -> Band:
-    share = _ratio(right, count)
-    low, high = np.full(held.size, np.nan), np.full(held.size, np.nan)
-    shown = (held > 0) & (np.isfinite(share).mean(axis=0) >= 0.5)
-    if shown.any():
-        low[shown], high[shown] = np.nanquantile(share[:, shown], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    count = np.bincount(cell, minlength=size)
+    low, high = np.full(size, np.nan), np.full(size, np.nan)
+    sums = draw_perfect(confidence, correct, edges, stretches, n_draws, seed)
+    held = count > 0
+    if len(sums):
+        ends = np.quantile(sums[:, held], [(1 - level) / 2, (1 + level) / 2], axis=0) / count[held]
+        low[held], high[held] = np.clip(np.bincount(cell, confidence, size)[held] / count[held] + ends, 0, 1)
     return Band(low, high, level)
+
+
+def sampling_band(
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    edges: np.ndarray,
+    stretches: Stretches,
+    level: float = 0.95,
+) -> Band:
+    """Uncertainty of each bin's share right, from rows that swing together over time."""
+    confidence, correct = check_confidence(confidence, correct)
+    cell, size = assign_bins(confidence, edges), len(edges) - 1
+    right, count = (stretches.total_by_cell(cell, size, values) for values in (correct, None))
+    return Band(*share_bounds(right, count, stretches, level), level)
 
 
 def _ratio(sums: np.ndarray, count: np.ndarray) -> np.ndarray:

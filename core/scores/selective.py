@@ -8,8 +8,9 @@ import numpy as np
 import scipy.special
 
 from core.errors import InputError
-from core.scores.bootstrap import BlockBootstrap, Interval, interval
 from core.scores.calibration_error import check_confidence
+from core.scores.intervals import Interval, share_interval
+from core.scores.stretches import Stretches, find_swings
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,26 @@ def areas_from_ties(count: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, n
     area = (wrong + (errors_before - rate * before) * harmonic).sum(-1) / n
     oracle = (m - (n - m) * (scipy.special.digamma(n + 1) - scipy.special.digamma(n - m + 1))) / n
     return area, area - oracle
+
+
+def find_area_swings(
+    confidence: np.ndarray, correct: np.ndarray, stretches: Stretches, ranks: int
+) -> np.ndarray:
+    """(G, 2) what each stretch adds to AURC and its excess (see `core.scores.stretches.find_swings`).
+
+    Neighbouring confidences are one of at most `ranks` groups, whose order is random; equal ones always are.
+    """
+    n = confidence.size
+    ranks = min(ranks, n)
+    _, tie = np.unique(-confidence, return_inverse=True)
+    first = np.concatenate([[0], np.cumsum(np.bincount(tie))[:-1]])
+    group = first[tie] * ranks // n
+    parts = [stretches.total_by_cell(group, ranks, values) for values in (None, 1.0 - correct)]
+
+    def areas(sums: np.ndarray) -> np.ndarray:
+        return np.stack(areas_from_ties(*np.split(sums, 2, axis=-1)), axis=-1)
+
+    return find_swings(np.concatenate(parts, axis=1), areas)
 
 
 @dataclass(frozen=True)
@@ -150,21 +171,15 @@ def hit_rate_interval(
     up: int,
     down: int,
     threshold: float,
-    bootstrap: BlockBootstrap,
+    stretches: Stretches,
     level: float = 0.95,
 ) -> dict[str, Interval]:
     """`hit_rate` (NaN when nothing is called) and `coverage` at one threshold, with intervals."""
     side, call = _calls(probabilities, labels, up, down)
     called = side >= threshold
-    hit = called & (labels == call)
-    per_time = np.column_stack([bootstrap.total(v) for v in (hit, called, np.ones(side.size))])
-    sums = bootstrap.sums(per_time)
-    with np.errstate(invalid="ignore"):
-        drawn = sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], np.nan)
-    value = hit.sum() / called.sum() if called.any() else np.nan
     return {
-        "hit_rate": interval(value, drawn, level),
-        "coverage": interval(called.mean(), sums[:, 1] / sums[:, 2], level),
+        "hit_rate": share_interval(labels == call, called, stretches, level),
+        "coverage": share_interval(called, np.ones_like(called), stretches, level),
     }
 
 

@@ -18,12 +18,12 @@ from core.disk import plain
 from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
 from core.progress import Progress
-from core.scores.bootstrap import BlockBootstrap, block_length, label_span, paired_difference
+from core.scores.intervals import paired_difference
 from core.scores.metrics import log_losses, score_intervals, score_task
+from core.scores.stretches import Stretches, label_span
 from core.training.scoring import LastBarScores, score_last_bars
 
 SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TaskEvaluation:
     rows
         How many bars were scored.
     model
-        By score, plain numbers; ``log_loss_interval`` is its 95% block-bootstrap interval.
+        By score, plain numbers; ``log_loss_interval`` is its 95% interval.
     baselines
         The same by baseline; ``model_minus_baseline`` is the paired difference in log-loss with its interval
         (below zero the model is better).
@@ -221,13 +221,13 @@ def compare(
     baselines
         Must hold "prior"; the others by name.
     times
-        (n,) bar opens; rows of one time are resampled together.
+        (n,) bar opens; rows of one time hang together.
     span
-        Time stamps one label reaches over: the least block of the bootstrap.
+        Time stamps one label reaches over.
     """
     prior = baselines["prior"][0]
     losses = log_losses(model, labels)
-    bootstrap = BlockBootstrap.over(times, block_length(times, span, losses), RESAMPLES)
+    stretches = Stretches.over(times, span)
     entries = {}
     for name, probabilities in {"": model, **baselines}.items():
         probabilities = np.asarray(probabilities, dtype=np.float64)
@@ -235,11 +235,11 @@ def compare(
         scored = score_task(probabilities, labels, prior).to_dict()
         entry: dict[str, Any] = {score: plain(scored[score]) for score in SCORES}
         if not name:
-            low_high = score_intervals(probabilities, labels, prior, bootstrap=bootstrap, ranked=False)
+            low_high = score_intervals(probabilities, labels, prior, stretches=stretches, ranked=False)
             entry["log_loss_interval"] = _pair(low_high["log_loss"])
             entry["accuracy_interval"] = _pair(low_high["accuracy"])
         else:
-            difference = paired_difference(losses, log_losses(probabilities, labels), bootstrap)
+            difference = paired_difference(losses, log_losses(probabilities, labels), stretches)
             entry["model_minus_baseline"] = [plain(difference.value), *_pair(difference)]
         entries[name] = entry
     return TaskEvaluation(len(labels), entries.pop(""), entries)

@@ -21,15 +21,13 @@ from core.data.windows import DenseWindows, LastBarWindows
 from core.device import device_of
 from core.models.ensemble import Model, list_members
 from core.models.heads import TaskHead
-from core.scores.bootstrap import BlockBootstrap, block_length, mean_interval
+from core.scores.intervals import mean_interval
+from core.scores.stretches import Stretches
 
 MOST_ROWS = 200_000
 """Training rows a regression is fitted on, evenly spread when there are more."""
 
 SCALES = torch.linspace(0, 1, 21)
-_RESAMPLES = 300
-_DEVIATIONS = 2 * 1.96
-"""Standard errors a 95% interval is wide."""
 
 
 def start_at_lines(model: Model, data: PreparedData, config: Config) -> None:
@@ -64,14 +62,15 @@ def fit_scales(model: Model, windows: DenseWindows, span: int) -> dict[str, floa
 
     Of the scales tried the one with the lowest log-loss, times 1 - (s / g)^2 and at least 0: g is what it
     gains on the direct path alone, s the standard error of that gain. What a short segment seems to show is
-    taken in the measure in which it shows it; where it shows nothing the direct path stands alone.
+    taken in the measure in which it shows it; where it shows nothing, or is too short for a standard error,
+    the direct path stands alone.
 
     Parameters
     ----------
     windows
         Of the segment early stopping watches.
     span
-        Time stamps one label reaches over, the least block of the bootstrap.
+        Time stamps one label reaches over.
 
     Returns
     -------
@@ -116,10 +115,10 @@ def _evident_scale(direct: Tensor, rest: Tensor, labels: Tensor, times: np.ndarr
     gains = alone - taken
     if best == 0 or gains.mean() <= 0:
         return 0.0
-    bootstrap = BlockBootstrap.over(times, block_length(times, span, gains), _RESAMPLES)
-    found = mean_interval(gains, bootstrap)
-    error = (found.high - found.low) / _DEVIATIONS
-    return float(SCALES[best]) * max(0.0, 1 - (error / found.value) ** 2)
+    found = mean_interval(gains, Stretches.over(times, span))
+    if found.blank:
+        return 0.0
+    return float(SCALES[best]) * max(0.0, 1 - (found.error / found.value) ** 2)
 
 
 def _parts(

@@ -14,7 +14,7 @@ from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.windows import DenseWindows
 from core.models.ensemble import Model, join_members
-from core.scores.bootstrap import label_span
+from core.scores.stretches import label_span
 from core.training.lines import fit_scales
 from core.training.trainer import stopping_windows, train_member
 

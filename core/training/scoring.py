@@ -22,7 +22,7 @@ from core.models.ensemble import Model
 from core.models.heads import HeadOutput
 from core.models.trace import trace
 from core.progress import Progress
-from core.scores.bootstrap import label_span
+from core.scores.stretches import label_span
 
 
 @dataclass(frozen=True)

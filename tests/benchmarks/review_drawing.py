@@ -33,12 +33,12 @@ from core.review.calibration import (
     measure_reliability,
     score_errors,
 )
-from core.review.rows import ReviewRows, RowFilter, resample_blocks, take_rows
+from core.review.rows import ReviewRows, RowFilter, stretches_of, take_rows
 from core.review.selective import score_areas, trace_risk
 from core.review.sets import follow_outcomes, follow_sets
 from tests.core.review.synthetic_review import fold_records, synthetic_rows
 
-TASK, SOURCE, BLOCK = "direction", "confidence", 10
+TASK, SOURCE = "direction", "confidence"
 RISKS = ("confidence", "uncalibrated", "raw", "mix", *SOURCES)
 
 
@@ -56,7 +56,7 @@ def least_ms(run: Callable[[], object], repeats: int) -> tuple[float, float]:
 def build_pictures(result: WalkForwardResult) -> dict[str, Callable[[], go.Figure]]:
     """What the Calibration page shows first, each picture from the rows on."""
     rows = take_rows(result, RowFilter(TASK))
-    blocks = resample_blocks(rows, BLOCK)
+    blocks = stretches_of(rows)
 
     def acted() -> go.Figure:
         count_acting(rows, SOURCE, blocks)
@@ -78,7 +78,7 @@ def build_pictures(result: WalkForwardResult) -> dict[str, Callable[[], go.Figur
 
 def build_rest(result: WalkForwardResult, rows: ReviewRows) -> dict[str, Callable[[], object]]:
     """Tables and sets, which follow below the pictures."""
-    blocks = resample_blocks(rows, BLOCK)
+    blocks = stretches_of(rows)
     following = follow_outcomes(result, TASK, 0.9)
     return {
         "errors with intervals and floors": lambda: score_errors(rows, SOURCE, blocks),

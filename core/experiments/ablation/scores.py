@@ -16,12 +16,11 @@ from core.config import Config
 from core.data.segments import CALIBRATE, TEST
 from core.data.windows import LastBarWindows
 from core.experiments.ablation.arms import SEED, WHOLE
-from core.scores.bootstrap import BlockBootstrap, Interval, block_length, label_span, paired_difference
+from core.scores.intervals import Interval, paired_difference
 from core.scores.metrics import log_losses, score_intervals
+from core.scores.stretches import Stretches, label_span
 
 Arrays = Mapping[str, np.ndarray]
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ArmScore:
         Mean log-loss minus the whole model's on the same rows; above zero an idea left out helps. Zero for
         the whole model.
     low, high
-        95% paired block-bootstrap interval of the difference.
+        95% paired interval of the difference.
     accuracy, mcc
         Of the likeliest class, with intervals.
     beside
@@ -128,14 +127,13 @@ def _compare(
         calibrate_losses[arm], probabilities[arm] = _calibrated(task, logits, labels)
     losses = {name: log_losses(values, truth) for name, values in probabilities.items()}
     times, ends = _times(judged[TEST], task, known)
-    block = block_length(times, label_span(times, ends), losses[WHOLE])
-    bootstrap = BlockBootstrap.over(times, block, RESAMPLES)
+    stretches = Stretches.over(times, label_span(times, ends))
     scores = []
     for name, values in probabilities.items():
-        found = score_intervals(values, truth, baselines["prior"], bootstrap=bootstrap, ranked=False)
-        difference = paired_difference(losses[name], losses[WHOLE], bootstrap)
+        found = score_intervals(values, truth, baselines["prior"], stretches=stretches, ranked=False)
+        difference = paired_difference(losses[name], losses[WHOLE], stretches)
         beside = {
-            other: paired_difference(losses[name], losses[other], bootstrap)
+            other: paired_difference(losses[name], losses[other], stretches)
             for other in ([] if name in baselines else baselines)
         }
         scores.append(

@@ -92,7 +92,7 @@ def compare_without(
     -------
     list of ArmScore
         By model and task, then the prior; ``verdict`` says "better" or "worse" only where the 95% paired
-        block-bootstrap interval of the difference in log-loss excludes zero.
+        interval of the difference in log-loss excludes zero.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from core.explain.evidence.importance_formulas import (
     window_importance,
 )
 from core.explain.evidence.routing import called_margins
-from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
+from core.explain.evidence.sample import WindowSample, draw_sample
 from core.explain.margin import EVALUATION_BATCH
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
@@ -37,6 +37,7 @@ from core.explain.references import ORDINARY
 from core.prediction import ModelWindow
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
+from core.scores.stretches import Stretches
 
 SETTINGS = Settings(first_steps=8, max_steps=64, tolerance=0.02)
 """An average over many windows needs no single one to be exact; what each missed is told."""
@@ -79,11 +80,11 @@ def measure_importance(
     -------
     dict
         Plain numbers, as `core.explain.evidence.store` keeps them. ``[value, low, high]`` are shares of all
-        attribution, or nats of log-loss, with 95% block-bootstrap intervals:
+        attribution, or nats of log-loss, with 95% intervals, None where too few separate windows are left:
 
         - ``windows``, ``series``, ``first``, ``last``, ``segment``, ``method``, ``reference`` and its
           ``reference_windows``, ``threshold``,
-          ``block``, ``level``, ``seconds``, ``groups`` (of each feature);
+          ``level``, ``seconds``, ``groups`` (of each feature);
         - ``gate[name]``: share of the gate's importance, no interval;
         - ``removable``: features below the threshold for every task, the whole interval;
         - ``tasks[task]["attribution"]["features" | "groups"]["all"][name]``, and
@@ -108,14 +109,14 @@ def measure_importance(
     meter = Meter(progress, planned=len(sample) * (_ATTRIBUTION_COST * len(tasks) + units))
     values, errors = _attribute_all(predictor, sample, method, reference, meter, cancelled)
     permuted = _permute_all(bundle, sample, groups, repeats, meter, cancelled)
-    labels, bootstrap = label_windows(bundle, sample), resample_windows(sample)
+    labels, stretches = label_windows(bundle, sample), Stretches.over(sample.ts)
     log_losses = _log_losses(bundle, sample)
     found: dict[str, Any] = {}
     for task in tasks:
         by_kind: dict[str, Any] = {}
         for kind, members in (("features", None), ("groups", groups)):
             whole = attribution_importance(
-                values[task], names, groups=members, bootstrap=bootstrap, shares=True
+                values[task], names, groups=members, stretches=stretches, shares=True
             )
             by_kind[kind] = {"all": _plain(whole)} | {
                 dimension: _slice(values[task], labels[dimension], names, members, sample)
@@ -143,7 +144,6 @@ def measure_importance(
         "reference": reference,
         "reference_windows": REFERENCE_WINDOWS,
         "threshold": threshold,
-        "block": bootstrap.block,
         "level": 0.95,
         "groups": groups,
         "gate": {importance.name: importance.value / total for importance in gate},
@@ -236,7 +236,7 @@ def _permute_all(
             groups=members,
             strata=sample.timeframe,
             block=max(1, min(10, int(counts.min()) // 2)),
-            bootstrap=resample_windows(sample),
+            stretches=Stretches.over(sample.ts),
             repeats=repeats,
             progress=report,
             cancelled=cancelled,
@@ -290,7 +290,7 @@ def _slice(
             part = replace(sample, windows=sample.windows[mine], timeframe=timeframe, ts=sample.ts[mine])
             found[key] = _plain(
                 attribution_importance(
-                    values[mine], names, groups=groups, bootstrap=resample_windows(part), shares=True
+                    values[mine], names, groups=groups, stretches=Stretches.over(part.ts), shares=True
                 )
             )
     return found

@@ -13,17 +13,16 @@ import numpy as np
 from core.errors import InputError
 from core.models.ensemble import Model
 from core.progress import Cancelled, Meter, Progress
-from core.scores.bootstrap import BlockBootstrap, interval
+from core.scores.intervals import interval
+from core.scores.stretches import Stretches, find_swings
 
 FEATURE_SELECTION_THRESHOLD = 0.01
 """Share of all importance below which a feature may go (specification, section 8)."""
 
-_RESAMPLES = 500
-
 
 @dataclass(frozen=True)
 class Importance:
-    """Importance of one feature or group, with its 95% block-bootstrap interval."""
+    """Importance of one feature or group, its 95% interval NaN where too few separate windows are left."""
 
     name: str
     value: float
@@ -36,7 +35,7 @@ def attribution_importance(
     feature_names: Sequence[str],
     *,
     groups: Mapping[str, str] | None = None,
-    bootstrap: BlockBootstrap | int = 10,
+    stretches: Stretches | int = 10,
     shares: bool = False,
 ) -> list[Importance]:
     """Mean over windows of the sum over bars of abs(attribution), largest first.
@@ -48,8 +47,8 @@ def attribution_importance(
         (n, N).
     groups
         Sum features by group instead.
-    bootstrap
-        Over the windows; or consecutive windows drawn together, at least as many as overlap.
+    stretches
+        Of the windows' times; or how many consecutive windows overlap.
     shares
         As shares of the whole, which add up to 1.
 
@@ -68,7 +67,7 @@ def attribution_importance(
         kinds = list(dict.fromkeys(groups[name] for name in names))
         member = np.array([[groups[name] == kind for kind in kinds] for name in names], dtype=float)
         per_window, names = per_window @ member, kinds
-    return _with_intervals(per_window, names, bootstrap, shares=shares)
+    return _with_intervals(per_window, names, stretches, shares=shares)
 
 
 def window_importance(values: np.ndarray) -> np.ndarray:
@@ -85,7 +84,7 @@ def permutation_importance(
     groups: Mapping[str, str] | None = None,
     strata: Sequence[str] | None = None,
     block: int = 10,
-    bootstrap: BlockBootstrap | int | None = None,
+    stretches: Stretches | int | None = None,
     repeats: int = 2,
     seed: int = 0,
     progress: Progress | None = None,
@@ -107,8 +106,8 @@ def permutation_importance(
         n names; columns are swapped between windows of the same name (timeframe) alone.
     block
         Windows moved together; a stratum must hold two blocks of them.
-    bootstrap
-        As in `attribution_importance`; None = in blocks of `block`.
+    stretches
+        As in `attribution_importance`; None = `block` windows overlap.
 
     Raises
     ------
@@ -144,7 +143,7 @@ def permutation_importance(
                 growth[task][:, index] += (_log_losses(said, labels[task]) - original[task]) / repeats
         meter.add(1)
     return {
-        task: _with_intervals(values, units, block if bootstrap is None else bootstrap)
+        task: _with_intervals(values, units, block if stretches is None else stretches)
         for task, values in growth.items()
     }
 
@@ -172,18 +171,24 @@ def _log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _with_intervals(
-    per_window: np.ndarray, names: Sequence[str], bootstrap: BlockBootstrap | int, *, shares: bool = False
+    per_window: np.ndarray, names: Sequence[str], stretches: Stretches | int, *, shares: bool = False
 ) -> list[Importance]:
-    if isinstance(bootstrap, int):
-        bootstrap = BlockBootstrap.over(np.arange(len(per_window)), bootstrap, _RESAMPLES)
-    totals = np.column_stack([bootstrap.total(values) for values in per_window.T])
-    counts = bootstrap.total(np.ones(len(per_window)))
-    sums, drawn = bootstrap.sums(totals), bootstrap.sums(counts)
-    values = per_window.mean(0)
-    draws = sums / drawn
-    if shares:
-        values = values / max(values.sum(), np.finfo(float).tiny)
-        draws = draws / np.maximum(draws.sum(1, keepdims=True), np.finfo(float).tiny)
-    found = [interval(value, resampled) for value, resampled in zip(values, draws.T, strict=True)]
+    if isinstance(stretches, int):
+        stretches = Stretches.over(np.arange(len(per_window)), stretches)
+    parts = [stretches.total(values) for values in (*per_window.T, np.ones(len(per_window)))]
+
+    def average(sums: np.ndarray) -> np.ndarray:
+        means = sums[..., :-1] / sums[..., -1:]
+        if not shares:
+            return means
+        return means / np.maximum(means.sum(-1, keepdims=True), np.finfo(float).tiny)
+
+    per_stretch = np.column_stack(parts)
+    values = average(per_stretch.sum(axis=0))
+    swings = find_swings(per_stretch, average, values)
+    least = -np.inf if (per_window < 0).any() else 0.0
+    found = [
+        interval(value, swing, stretches, least=least) for value, swing in zip(values, swings.T, strict=True)
+    ]
     order = np.argsort(-values, kind="stable")
     return [Importance(str(names[i]), found[i].value, found[i].low, found[i].high) for i in order]

@@ -17,12 +17,13 @@ from core.bundle import Bundle
 from core.data.segments import TEST
 from core.device import device_of
 from core.explain.attention import class_relevance, full_attention, rollout
-from core.explain.evidence.sample import WindowSample, draw_sample, resample_windows
+from core.explain.evidence.sample import WindowSample, draw_sample
 from core.explain.margin import EVALUATION_BATCH, TaskMargin, log_odds
 from core.explain.references import window_mean
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
-from core.scores.bootstrap import BlockBootstrap, mean_interval
+from core.scores.intervals import mean_interval
+from core.scores.stretches import Stretches
 
 ATTENTION_VIEWS = ("attention_mean", "attention_last_layer", "attention_rollout", "class_relevance")
 """What the last bar reads: mean over layers and heads, last layer, through all layers, weighted by effect."""
@@ -56,10 +57,11 @@ def measure_routing(
     -------
     dict
         Plain numbers, as `core.explain.evidence.store` keeps them: ``windows``, ``bars``, ``segment``,
-        ``reference``, ``first`` and ``last`` bar, ``series``, ``block`` (in windows), ``level``, ``seconds``;
+        ``reference``, ``first`` and ``last`` bar, ``series``, ``level``, ``seconds``;
         ``tasks[task]["views"][view]`` the mean over windows of Spearman's correlation with ``low`` and
-        ``high`` (block bootstrap over time), for all of `VIEWS`; ``tasks[task]["beyond_trivial"][view]`` the
-        same for the rank correlation left when `TRIVIAL_VIEWS` are held fixed, for `ATTENTION_VIEWS`.
+        ``high`` (None where too few separate windows are left), for all of `VIEWS`;
+        ``tasks[task]["beyond_trivial"][view]`` the same for the rank correlation left when `TRIVIAL_VIEWS`
+        are held fixed, for `ATTENTION_VIEWS`.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def measure_routing(
             for view in ATTENTION_VIEWS:
                 fixed = [views[trivial] for trivial in TRIVIAL_VIEWS]
                 partial[task, view].append(partial_correlation(views[view], effects[task], fixed))
-    resample = resample_windows(sample)
+    stretches = Stretches.over(sample.ts)
     return {
         "segment": "test",
         "reference": "window_mean",
@@ -97,13 +99,14 @@ def measure_routing(
         "series": sorted(
             {f"{name} {frame}" for name, frame in zip(sample.instrument, sample.timeframe, strict=True)}
         ),
-        "block": resample.block,
         "level": 0.95,
         "seconds": round(time.perf_counter() - began, 1),
         "tasks": {
             task: {
-                "views": {view: _summary(plain[task, view], resample) for view in VIEWS},
-                "beyond_trivial": {view: _summary(partial[task, view], resample) for view in ATTENTION_VIEWS},
+                "views": {view: _summary(plain[task, view], stretches) for view in VIEWS},
+                "beyond_trivial": {
+                    view: _summary(partial[task, view], stretches) for view in ATTENTION_VIEWS
+                },
             }
             for task in tasks
         },
@@ -192,8 +195,8 @@ def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: Sequence[n
     return float(left[:, 0] @ left[:, 1] / size.prod())
 
 
-def _summary(values: list[float], resample: BlockBootstrap) -> dict[str, float]:
-    measured = mean_interval(np.array(values), resample)
+def _summary(values: list[float], stretches: Stretches) -> dict[str, float]:
+    measured = mean_interval(np.array(values), stretches)
     return {"mean": measured.value, "low": measured.low, "high": measured.high}
 
 

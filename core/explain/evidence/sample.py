@@ -16,8 +16,6 @@ from core.data.dataset import LabelledSeries
 from core.data.segments import TEST
 from core.errors import InputError
 from core.predictor import Predictor, whole_windows
-from core.scores.bootstrap import BlockBootstrap, block_length
-from core.timeframe import duration
 
 
 @dataclass(frozen=True)
@@ -98,20 +96,6 @@ def draw_sample(predictor: Predictor, count: int, segment: int = TEST) -> Window
             for task in predictor.bundle.config.tasks
         },
     )
-
-
-def resample_windows(sample: WindowSample) -> BlockBootstrap:
-    """Block bootstrap over the sample's times, for intervals of what is averaged over its windows.
-
-    Windows that overlap share bars, so a block reaches as far as a typical window does; at most a quarter of
-    the times, or the resamples would all be alike.
-    """
-    unique = np.unique(sample.ts)
-    spans = np.array([duration(frame).to_timedelta64() for frame in sample.timeframe])
-    ends = sample.ts + sample.windows.shape[1] * spans
-    reach = np.searchsorted(unique, ends, side="right") - np.searchsorted(unique, sample.ts)
-    wanted = block_length(sample.ts, int(np.median(reach)))
-    return BlockBootstrap.over(sample.ts, max(1, min(wanted, len(unique) // 4)))
 
 
 def known_series(predictor: Predictor) -> list[LabelledSeries]:

@@ -13,7 +13,7 @@ import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from core.errors import InputError, WindowError
-from core.scores.bootstrap import Share, count_apart
+from core.scores.intervals import Share, count_apart
 
 MISSING = -1
 

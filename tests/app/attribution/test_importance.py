@@ -50,7 +50,7 @@ def test_the_sentence_names_the_leader_its_interval_and_what_skill_rests_on() ->
     assert "clearly ahead of RSI, 14 bars at 30%" in said
     assert "costs log-loss surely (interval above 0) for 1 of 3" in said
     assert "120 windows of the test segment, 2011-01-03 to 2013-02-28, 2 series" in said
-    assert "95% block-bootstrap intervals" in said
+    assert "whiskers are 95% intervals" in said
 
 
 def test_a_lead_inside_the_whiskers_and_skill_inside_chance_are_said_to_be_so() -> None:

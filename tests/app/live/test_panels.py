@@ -26,7 +26,7 @@ from app.words.records import record_sentence
 from core.prediction import Prediction, StatedClass, TaskPrediction
 from core.review.outcomes import Outcome
 from core.review.track_record import ConfidenceRecord, Measured
-from core.scores.bootstrap import BlockBootstrap
+from core.scores.stretches import Stretches
 
 
 def prediction(
@@ -67,7 +67,7 @@ STATED = replace(
 
 def worth(value: float, rows: int, right: int) -> ConfidenceRecord:
     """Record of `rows` calls all stated at `value`."""
-    when = BlockBootstrap.over(np.arange(rows), 5, 50)
+    when = Stretches.over(np.arange(rows), 5)
     return ConfidenceRecord.of(np.full(rows, value), np.arange(rows) < right, when)
 
 

@@ -22,7 +22,7 @@ from core.data.windows import LastBarWindows
 from core.experiments.walk_forward.rows import build_rows
 from core.predictor import Predictor
 from core.review.calibration import compare_stated, measure_reliability
-from core.review.rows import ReviewRows, RowFilter, list_stated, resample_blocks, take_rows
+from core.review.rows import RowFilter, list_stated, stretches_of, take_rows
 from core.review.selective import leave_out, score_areas, trace_risk
 from core.review.track_record import build_records
 from core.training.scoring import score_with_confidence
@@ -51,10 +51,6 @@ def add_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fifth(monkeypatch: pytest.MonkeyPatch) -> None:
     add_fifth(monkeypatch)
-
-
-def blocks_of(rows: ReviewRows):
-    return resample_blocks(rows, 5)
 
 
 def test_words_are_there_for_everything_that_is_stated_in_its_order() -> None:
@@ -99,16 +95,16 @@ def test_walk_forward_rows_have_a_column_for_the_fifth_source(walk_data, walk_bu
 def test_tables_figures_and_records_of_the_review_show_the_fifth_source(tmp_path: Path) -> None:
     result = write_synthetic(tmp_path / "walk")
     rows = take_rows(result, RowFilter("direction"))
-    areas = score_areas(rows, blocks_of(rows))
-    left = leave_out(rows, result.folds, "direction", blocks_of(rows))
+    areas = score_areas(rows, stretches_of(rows))
+    left = leave_out(rows, result.folds, "direction", stretches_of(rows))
     assert list(left.index) == list(SOURCES)
     assert TITLE in set(compared_table(compare_stated(rows))["confidence"])
     assert TITLE in set(areas_table(areas)["confidence"])
     assert TITLE in set(left_out_table(left)["source"])
     assert "In the sum of five" in left_out_sentence(left)
-    assert FIFTH in build_records(rows, blocks_of)
+    assert FIFTH in build_records(rows)
     reliability = reliability_figure(
-        measure_reliability(rows, FIFTH, blocks_of(rows)), FIFTH, title="", dark=False
+        measure_reliability(rows, FIFTH, stretches_of(rows)), FIFTH, title="", dark=False
     )
     curves = risk_figure(trace_risk(rows), list_stated(), dark=False)
     for figure in (reliability, curves, areas_figure(areas, dark=False), leave_out_figure(left, dark=False)):
@@ -121,14 +117,14 @@ def test_results_with_four_sources_open_once_there_is_a_fifth(
 ) -> None:
     result = write_synthetic(tmp_path / "walk")
     before = take_rows(result, RowFilter("direction"))
-    four = leave_out(before, result.folds, "direction", blocks_of(before))
+    four = leave_out(before, result.folds, "direction", stretches_of(before))
     add_fifth(monkeypatch)
     rows = take_rows(result, RowFilter("direction"))
     assert np.isnan(rows.stated[FIFTH]).all()
-    for shown in (trace_risk(rows), compare_stated(rows).index, build_records(rows, blocks_of)):
+    for shown in (trace_risk(rows), compare_stated(rows).index, build_records(rows)):
         assert FIFTH not in shown
         assert "mc_dropout" in shown
-    left = leave_out(rows, result.folds, "direction", blocks_of(rows))
+    left = leave_out(rows, result.folds, "direction", stretches_of(rows))
     np.testing.assert_allclose(left.to_numpy(), four.to_numpy(), atol=1e-12)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from core.confidence.choice import (
     TaskCalibration,
     binary_log_losses,
     fit_task_calibration,
+    keeps_what_was_known,
     time_folds,
 )
 from core.confidence.ranks import SourceRanks
 from core.errors import BundleError, InputError
+from core.scores.intervals import TOO_ALIKE, Interval
+from core.scores.stretches import Stretches
 
 
 def two_classes(rng, stated, right):
@@ -82,7 +86,7 @@ def test_a_confidence_that_knows_nothing_does_not_beat_the_base_rate():
     logits, labels = two_classes(rng, rng.uniform(0.51, 0.99, 3000), right)
     noise = rng.random((3000, 4))
     losses = fit_task_calibration(logits, labels, noise, rng.random(3000), np.arange(3000)).log_losses
-    assert set(losses) == {*METHODS, "raw", "base_rate"}
+    assert set(losses) == {*METHODS, "uncalibrated", "raw", "base_rate"}
     assert losses["base_rate"] < min(losses["isotonic"], losses["raw"])
     for name in ("platt", "mix", "ranked"):
         assert losses[name] == pytest.approx(losses["base_rate"], abs=2e-3)
@@ -230,3 +234,36 @@ def test_what_was_stored_before_ranks_were_kept_still_states_its_confidence():
         restored.confidence(logits, sources, raw, "joint")
     with pytest.raises(BundleError, match="joint"):
         TaskCalibration.from_dict(older | {"chosen": "joint"})
+
+
+def test_a_form_may_not_undo_what_was_known_before_calibration():
+    rng = np.random.default_rng(12)
+    stated, stretches = rng.uniform(0.5, 0.9, 800), Stretches.over(np.arange(800))
+    right = (rng.random(800) < stated).astype(float)
+    shuffled, too_sure = rng.permutation(stated), 1 - (1 - stated) / 4
+    assert keeps_what_was_known(stated, too_sure, right, stretches)
+    assert not keeps_what_was_known(shuffled, stated, right, stretches)
+    assert not keeps_what_was_known(too_sure, stated, right, stretches)
+
+
+def test_forms_tried_are_counted_in_what_is_shown():
+    chosen = 0
+    for seed in range(8):
+        rng = np.random.default_rng(100 + seed)
+        stated = rng.uniform(0.4, 0.8, 300)
+        logits, labels = two_classes(rng, stated, rng.random(300) < stated)
+        noise = rng.random((300, 4))
+        chosen += (
+            fit_task_calibration(logits, labels, noise, noise.mean(axis=1), np.arange(300)).chosen != ALONE
+        )
+    assert chosen <= 1
+
+
+def test_a_blank_interval_comes_back_as_blank():
+    rng = np.random.default_rng(13)
+    logits, labels, sources = rng.normal(size=(200, 3)), rng.integers(3, size=200), rng.random((200, 4))
+    found = fit_task_calibration(logits, labels, sources, rng.random(200), np.arange(200))
+    blank = replace(found, beside=found.beside | {"platt": Interval(0.1, np.nan, np.nan, blank=TOO_ALIKE)})
+    restored = TaskCalibration.from_dict(json.loads(json.dumps(blank.to_dict()))).beside["platt"]
+    assert (restored.value, restored.blank) == (0.1, TOO_ALIKE)
+    assert np.isnan([restored.low, restored.high]).all()

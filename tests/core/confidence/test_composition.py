@@ -5,7 +5,7 @@ import pytest
 
 from core.confidence.choice import METHODS, TaskCalibration, fit_task_calibration
 from core.confidence.composition import FORMS, describe_choice
-from core.scores.bootstrap import Interval
+from core.scores.intervals import Interval
 
 WORSE, BETTER = Interval(0.002, 0.001, 0.003), Interval(-0.0021, -0.0031, -0.0011)
 

@@ -46,7 +46,7 @@ from core.review.rows import (
     list_reviews,
     list_stated,
     mask_rows,
-    resample_blocks,
+    stretches_of,
     take_rows,
 )
 from core.review.selective import (
@@ -79,7 +79,7 @@ def rows(result):
 
 @pytest.fixture(scope="module")
 def blocks(rows):
-    return resample_blocks(rows, 10)
+    return stretches_of(rows)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,8 @@ def test_a_perfect_forecaster_lies_inside_the_drawn_band_at_about_the_stated_rat
     for _ in range(12):
         stated, n = rng.uniform(0.35, 1, 1500), 1500
         right = rng.random(n) < stated
-        one = dataclasses.replace(
-            _rows(stated, right), times=np.arange(n).astype("datetime64[D]").astype("datetime64[us]")
-        )
-        found = measure_reliability(one, "confidence", resample_blocks(one, 1))
+        one = _rows(stated, right)
+        found = measure_reliability(one, "confidence", stretches_of(one))
         held = found.curve.count > 0
         inside.append(
             (
@@ -271,10 +269,10 @@ def test_a_form_that_knows_more_is_named_and_one_that_does_not_is_not(rows, bloc
 def test_results_written_before_ranks_were_kept_open_and_say_what_is_missing(tmp_path: Path) -> None:
     older = write_synthetic(tmp_path / "older", ranks=False)
     rows = take_rows(older, RowFilter("direction"))
-    forms = compare_forms(rows, resample_blocks(rows, 10))
+    forms = compare_forms(rows, stretches_of(rows))
     assert set(forms.index) == {"confidence", *METHODS} - {"ranked", "joint"}
     assert "before ranks were kept" in str(missing_ranks(rows))
-    records = build_records(rows, lambda found: resample_blocks(found, 5))
+    records = build_records(rows)
     assert not any(name.startswith("rank_") for name in records)
     assert {"confidence", "mc_dropout"} <= set(records)
 

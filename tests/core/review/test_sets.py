@@ -10,7 +10,7 @@ import pytest
 from app.figures.selective import sets_figure
 from app.review.words import sets_sentence, sets_table
 from core.confidence.stated import SET_LEVELS
-from core.review.rows import RowFilter, resample_blocks, take_rows
+from core.review.rows import RowFilter, stretches_of, take_rows
 from core.review.sets import count_sets, follow_outcomes, follow_sets, measure_sets
 from tests.core.review.synthetic_review import write_synthetic
 
@@ -31,7 +31,7 @@ def test_every_level_is_held_by_both_kinds_of_sets_where_nothing_changes(result,
     _, covered = following.of(rows)
     assert rows.covered[level].mean() == pytest.approx(level, abs=0.02)
     assert covered.mean() == pytest.approx(level, abs=0.03)
-    sentence = sets_sentence(measure_sets(rows, following, level, resample_blocks(rows, 10)), level)
+    sentence = sets_sentence(measure_sets(rows, following, level, stretches_of(rows)), level)
     assert f"Promised {100 * level:g}%, held {100 * rows.covered[level].mean():.1f}%" in sentence
     assert "as promised, within chance" in sentence
 
@@ -68,7 +68,7 @@ def test_windows_with_rows_without_a_set_are_gaps(result, rows) -> None:
     assert np.isnan(found.held[0])
     assert np.isnan(found.size[0])
     assert np.isfinite(found.held[-1])
-    assert measure_sets(unfitted, following, 0.9, resample_blocks(rows, 10)) is None
+    assert measure_sets(unfitted, following, 0.9, stretches_of(rows)) is None
     assert "too few bars" in sets_sentence(None, 0.9)
     whole = follow_sets(rows, following, 0.9)
     assert np.isfinite(whole.held).all()
@@ -79,7 +79,7 @@ def test_sets_that_break_their_promise_are_called_so(result, rows) -> None:
     following = follow_outcomes(result, "direction", 0.9)
     covered = rows.covered[0.9] & (np.arange(len(rows)) % 4 > 0)
     broken = dataclasses.replace(rows, covered=rows.covered | {0.9: covered})
-    found = measure_sets(broken, following, 0.9, resample_blocks(rows, 10))
+    found = measure_sets(broken, following, 0.9, stretches_of(rows))
     assert "fewer than promised" in sets_sentence(found, 0.9)
 
 

@@ -10,14 +10,14 @@ from app.words.records import measured_sentence, source_record, sureness_record
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
 from core.prediction import StatedClass, TaskPrediction
-from core.review.rows import RowFilter, resample_blocks, take_rows
+from core.review.rows import RowFilter, take_rows
 from core.review.track_record import ConfidenceRecord, build_records, keep_known
-from core.scores.bootstrap import BlockBootstrap
+from core.scores.stretches import Stretches
 from tests.core.review.synthetic_review import write_synthetic
 
 
 def record_of(stated: np.ndarray, correct: np.ndarray) -> ConfidenceRecord:
-    return ConfidenceRecord.of(stated, correct, BlockBootstrap.over(np.arange(len(stated)), 5, 200))
+    return ConfidenceRecord.of(stated, correct, Stretches.over(np.arange(len(stated)), 5))
 
 
 @pytest.fixture(scope="module")
@@ -141,15 +141,15 @@ def test_only_outcomes_whose_last_bar_had_closed_are_known(tmp_path) -> None:
 
 def test_a_record_names_whose_years_it_counts(tmp_path) -> None:
     rows = take_rows(write_synthetic(tmp_path / "wf", bars=400), RowFilter("direction"))
-    records = build_records(rows, lambda found: resample_blocks(found, 5), "alike")
+    records = build_records(rows, "alike")
     assert measured_sentence(records) == "measured 2015 to 2016 on models trained the same way"
-    assert measured_sentence(build_records(rows, lambda found: resample_blocks(found, 5))) == ""
+    assert measured_sentence(build_records(rows)) == ""
 
 
 def test_records_come_from_the_tasks_own_rows(tmp_path) -> None:
     result = write_synthetic(tmp_path / "wf", bars=200)
     rows = take_rows(result, RowFilter("direction"))
-    records = build_records(rows, lambda found: resample_blocks(found, 5))
+    records = build_records(rows)
     assert set(records) == {"confidence", *SOURCES, *map(rank_column, SOURCES)}
     table = result.rows[result.rows["task"] == "direction"]
     call = table[["p_0", "p_1", "p_2"]].to_numpy().argmax(axis=1)

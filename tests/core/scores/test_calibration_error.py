@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+import scipy.stats
 import torch
 from torchmetrics.functional.classification import binary_calibration_error
 
@@ -13,6 +14,7 @@ from core.scores.calibration_error import (
     perfect_model_ece,
     smooth_calibration_error,
 )
+from core.scores.stretches import Stretches
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_smooth_error_agrees_with_direct_integration():
 
 
 @pytest.mark.parametrize("measure", ["ece", "ece_mass", "mce", "smooth_ece"])
-def test_floor_has_the_distribution_of_row_by_row_draws(measure):
+def test_floor_of_independent_rows_has_the_distribution_of_row_by_row_draws(measure):
     rng = np.random.default_rng(4)
     confidence = rng.beta(4, 3, size=2000)
     error = {
@@ -102,20 +104,55 @@ def test_floor_has_the_distribution_of_row_by_row_draws(measure):
         "smooth_ece": smooth_calibration_error,
     }[measure]
     direct = np.sort([error(confidence, rng.random(2000) < confidence) for _ in range(400)])
-    floor = perfect_model_ece(confidence, n_draws=2000, measure=measure)
-    assert floor.median == pytest.approx(np.median(direct), rel=0.06)
-    assert floor.p95 == pytest.approx(np.quantile(direct, 0.95), rel=0.12)
+    floors = [
+        perfect_model_ece(
+            confidence, rng.random(2000) < confidence, Stretches.over(np.arange(2000)), measure=measure
+        )
+        for _ in range(8)
+    ]
+    assert np.mean([floor.median for floor in floors]) == pytest.approx(np.median(direct), rel=0.12)
+    assert np.mean([floor.p95 for floor in floors]) == pytest.approx(np.quantile(direct, 0.95), rel=0.2)
 
 
 def test_floor_shrinks_with_the_root_of_the_sample():
-    confidence = np.random.default_rng(5).uniform(0.34, 0.9, 1000)
-    few, many = perfect_model_ece(confidence), perfect_model_ece(np.tile(confidence, 16))
-    assert few.median / many.median == pytest.approx(4, rel=0.1)
+    rng = np.random.default_rng(5)
+    confidence = rng.uniform(0.34, 0.9, 16_000)
+    correct, times = rng.random(16_000) < confidence, np.arange(16_000)
+    many = perfect_model_ece(confidence, correct, Stretches.over(times))
+    few = perfect_model_ece(confidence[:1000], correct[:1000], Stretches.over(times[:1000]))
+    short = perfect_model_ece(confidence, correct, Stretches.over(times), share=1 / 16)
+    for floor in (few, short):
+        assert floor.median / many.median == pytest.approx(4, rel=0.15)
     assert few.median < few.p95
 
 
+@pytest.mark.parametrize("together", ["by overlap", "by series"])
+def test_a_calibrated_model_whose_rows_hang_together_is_seldom_called_off(together):
+    rng = np.random.default_rng(6)
+    called, at_all = 0, 120
+    for _ in range(at_all):
+        shocks = rng.normal(size=(604, 1 if together == "by overlap" else 6))
+        if together == "by series":
+            shocks = np.sqrt(0.7) * shocks[:, :1] + np.sqrt(0.3) * shocks
+        moves = sum(shocks[lag : lag + 600] for lag in range(5)) / np.sqrt(5)
+        stated = rng.uniform(0.5, 0.9, moves.shape)
+        right = scipy.stats.norm.cdf(moves / moves.std()) < stated
+        times = np.repeat(np.arange(600), moves.shape[1])
+        floor = perfect_model_ece(stated.ravel(), right.ravel(), Stretches.over(times, 5), n_draws=200)
+        called += expected_calibration_error(stated.ravel(), right.ravel()) > floor.p95
+    # 3% to 8%, and three standard errors of so many trials.
+    assert called / at_all <= 0.08 + 3 * np.sqrt(0.05 * 0.95 / at_all)
+
+
+def test_what_hangs_together_over_all_its_time_has_no_floor():
+    stated, right = np.full(200, 0.5), np.arange(200) >= 100
+    floor = perfect_model_ece(stated, right, Stretches.over(np.arange(200)))
+    assert floor.draws.size == 0
+    assert np.isnan([floor.median, floor.p95]).all()
+
+
 def test_certain_and_right_has_no_floor():
-    assert perfect_model_ece(np.ones(50)).p95 == 0
+    assert perfect_model_ece(np.ones(50), np.ones(50), Stretches.over(np.arange(50))).p95 == 0
     assert smooth_calibration_error(np.ones(50), np.ones(50)) < 1e-6
 
 

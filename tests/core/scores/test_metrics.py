@@ -5,10 +5,10 @@ import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from core.errors import InputError
-from core.scores.bootstrap import BlockBootstrap
 from core.scores.calibration_error import expected_calibration_error, smooth_calibration_error
 from core.scores.metrics import brier_losses, log_losses, score_intervals, score_task
 from core.scores.selective import selective_areas
+from core.scores.stretches import Stretches
 
 PRIOR = np.array([0.3, 0.45, 0.25])
 
@@ -140,57 +140,36 @@ def test_a_stated_confidence_replaces_the_largest_probability(scored):
     assert scores.accuracy == score_task(probabilities, labels, PRIOR).accuracy
 
 
-@pytest.mark.parametrize("shape", ["one row a time", "two rows a time"])
-def test_resampled_scores_are_the_scores_of_the_resampled_rows(scored, shape):
+def test_intervals_reach_as_far_as_the_jackknife_over_stretches(scored):
     probabilities, labels = (rows[:600] for rows in scored)
-    times = np.arange(600) if shape == "one row a time" else np.arange(600) // 2
-    bootstrap = BlockBootstrap.over(times, 7, n_resamples=3, seed=1)
-    rows = [
-        np.repeat(np.arange(600), w[bootstrap.time_index].astype(int))
-        for weights in bootstrap.weights()
-        for w in weights
-    ]
-    copies = [score_task(probabilities[r], labels[r], PRIOR).to_dict() for r in rows]
-    level = 0.5  # of three draws the quartiles are the means of neighbours, so all three count
-    found = score_intervals(probabilities, labels, PRIOR, bootstrap=bootstrap, level=level)
-    # The bins of equal mass keep the edges of all rows, so a resample's own score differs.
-    for name in set(found) - {"ece_mass"}:
-        low, high = np.quantile([copy[name] for copy in copies], [0.25, 0.75])
-        if name in ("ece", "mce", "smooth_ece", "brier_reliability"):
-            value = found[name].value
-            low, high = max(0, 2 * value - high), max(value, 2 * value - low)
-        assert (found[name].low, found[name].high) == (pytest.approx(low), pytest.approx(high)), name
+    stretches = Stretches.over(np.arange(600))
+    found = score_intervals(probabilities, labels, PRIOR, stretches=stretches)
+    groups = np.arange(600) // 10
+    left = [score_task(probabilities[groups != g], labels[groups != g], PRIOR).to_dict() for g in range(60)]
+    for name in ("accuracy", "macro_f1", "mcc", "log_loss", "log_loss_skill", "brier", "aurc"):
+        jackknife = np.sqrt(59 / 60 * np.sum([(one[name] - found[name].value) ** 2 for one in left]))
+        assert found[name].high - found[name].value == pytest.approx(2 * jackknife, rel=0.5), name
 
 
 def test_every_score_gets_an_interval_around_it(scored):
     probabilities, labels = scored
-    bootstrap = BlockBootstrap.over(np.arange(len(labels)), 10, 300)
-    found = score_intervals(probabilities, labels, PRIOR, bootstrap=bootstrap)
+    stretches = Stretches.over(np.arange(len(labels)), 10)
+    found = score_intervals(probabilities, labels, PRIOR, stretches=stretches)
     scores = score_task(probabilities, labels, PRIOR).to_dict()
     assert set(found) == set(scores) - {"n", "confusion"}
-    for name in set(found) - {"brier_uncertainty", "brier_resolution"}:
+    for name in found:
         assert found[name].value == scores[name]
         assert found[name].low <= scores[name] <= found[name].high, name
-    short = score_intervals(probabilities, labels, PRIOR, bootstrap=bootstrap, ranked=False)
+    short = score_intervals(probabilities, labels, PRIOR, stretches=stretches, ranked=False)
     assert set(found) - set(short) == {"smooth_ece", "aurc", "excess_aurc"}
     assert all(short[name] == found[name] for name in short)
 
 
-def test_grouping_ranks_hardly_moves_the_resampled_area():
-    rng = np.random.default_rng(3)
-    probabilities, labels = draw(rng, 6000)
-    found = score_intervals(
-        probabilities, labels, PRIOR, bootstrap=BlockBootstrap.over(np.arange(6000), 6000, 2)
-    )
-    # One block as long as the sample returns the sample itself.
-    assert found["aurc"].low == pytest.approx(found["aurc"].value, rel=1e-3)
-
-
 def test_intervals_of_known_scores_cover_them():
     rng = np.random.default_rng(4)
-    shift, n, repeats = 0.08, 1500, 120
+    shift, n, repeats = 0.08, 1500, 100
     inside = {"ece": 0, "accuracy": 0}
-    for repeat in range(repeats):
+    for _ in range(repeats):
         confidence = rng.uniform(0.55, 0.95, n)
         correct = rng.random(n) < confidence - shift
         probabilities = np.column_stack([1 - confidence, confidence])
@@ -198,7 +177,7 @@ def test_intervals_of_known_scores_cover_them():
             probabilities,
             correct.astype(int),
             np.array([0.5, 0.5]),
-            bootstrap=BlockBootstrap.over(np.arange(n), 5, 200, seed=repeat),
+            stretches=Stretches.over(np.arange(n), 5),
             ranked=False,
         )
         inside["ece"] += found["ece"].low <= shift <= found["ece"].high
@@ -229,7 +208,7 @@ def test_an_error_of_shares_never_exceeds_one_in_its_interval():
     probabilities = np.column_stack(
         [np.maximum(confidence, 1 - confidence), np.minimum(confidence, 1 - confidence)]
     )
-    bootstrap = BlockBootstrap.over(np.arange(401), 5, 200)
-    found = score_intervals(probabilities, labels, np.array([0.5, 0.5]), bootstrap=bootstrap)
+    stretches = Stretches.over(np.arange(401), 5)
+    found = score_intervals(probabilities, labels, np.array([0.5, 0.5]), stretches=stretches)
     assert found["mce"].value > 0.9
     assert all(found[name].high <= 1 for name in ("ece", "ece_mass", "mce", "smooth_ece"))

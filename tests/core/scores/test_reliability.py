@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from core.scores.bootstrap import BlockBootstrap
 from core.scores.calibration_error import expected_calibration_error
-from core.scores.reliability import bootstrap_band, consistency_band, reliability_curve, rolling_calibration
+from core.scores.reliability import (
+    consistency_band,
+    reliability_curve,
+    rolling_calibration,
+    sampling_band,
+)
+from core.scores.stretches import Stretches
 
 
 def test_filled_bins_agree_with_scikit_learn():
@@ -24,15 +29,10 @@ def test_empty_bins_stay_empty_and_are_never_zero():
     assert (empty.size, empty.sum()) == (15, 13)
     assert np.isnan(curve.accuracy[empty]).all()
     assert np.isnan(curve.confidence[empty]).all()
-    for band in (
-        consistency_band(np.array([0.5, 0.52, 0.97]), curve.edges),
-        bootstrap_band(
-            np.array([0.5, 0.52, 0.97]),
-            np.array([1, 0, 1]),
-            curve.edges,
-            BlockBootstrap.over(np.arange(3), 1),
-        ),
-    ):
+    stated, right = np.tile([0.5, 0.52, 0.97], 40), np.tile([1, 0, 1], 40)
+    for make in (consistency_band, sampling_band):
+        band = make(stated, right, curve.edges, Stretches.over(np.arange(120)))
+        assert np.isfinite(band.low[~empty]).all()
         assert np.isnan(band.low[empty]).all()
         assert np.isnan(band.high[empty]).all()
 
@@ -60,43 +60,60 @@ def test_a_perfect_forecaster_lies_inside_the_band_at_the_stated_rate():
     inside = []
     for seed in range(80):
         confidence = rng.beta(5, 3, 1500)
-        curve = reliability_curve(confidence, rng.random(1500) < confidence, bins=10, binning="mass")
-        band = consistency_band(confidence, curve.edges, 400, level=0.9, seed=seed)
+        correct = rng.random(1500) < confidence
+        curve = reliability_curve(confidence, correct, bins=10, binning="mass")
+        stretches = Stretches.over(np.arange(1500))
+        band = consistency_band(confidence, correct, curve.edges, stretches, 400, level=0.9, seed=seed)
         inside.append((band.low <= curve.accuracy) & (curve.accuracy <= band.high))
-    assert 0.87 <= np.mean(inside) <= 0.95
+    assert 0.87 <= np.mean(inside) <= 0.96
 
 
 def test_an_overconfident_forecaster_leaves_the_band():
     rng = np.random.default_rng(4)
     confidence = rng.uniform(0.4, 0.95, 4000)
-    curve = reliability_curve(confidence, rng.random(4000) < confidence - 0.12)
-    band = consistency_band(confidence, curve.edges)
+    correct = rng.random(4000) < confidence - 0.12
+    curve = reliability_curve(confidence, correct)
+    band = consistency_band(confidence, correct, curve.edges, Stretches.over(np.arange(4000)))
     crowded = curve.count > 100
     assert crowded.sum() >= 7
     assert (curve.accuracy < band.low)[crowded].mean() > 0.8
 
 
 def test_consistency_band_narrows_to_the_diagonal():
-    confidence = np.random.default_rng(5).uniform(0, 1, 200_000)
-    curve = reliability_curve(confidence, confidence > 0.5)
-    band = consistency_band(confidence, curve.edges)
+    rng = np.random.default_rng(5)
+    confidence = rng.uniform(0, 1, 200_000)
+    correct = rng.random(200_000) < confidence
+    curve = reliability_curve(confidence, correct)
+    band = consistency_band(confidence, correct, curve.edges, Stretches.over(np.arange(200_000)))
     assert (band.low < curve.confidence).all()
     assert (curve.confidence < band.high).all()
     assert (band.high - band.low).max() < 0.03
 
 
-def test_bootstrap_band_widens_when_outcomes_come_in_runs():
+def test_both_bands_widen_when_outcomes_come_in_runs():
     rng = np.random.default_rng(6)
     confidence = rng.uniform(0.5, 0.9, 3000)
-    correct = np.repeat(rng.random(150) < 0.7, 20)
-    edges = reliability_curve(confidence, correct, bins=3, binning="mass").edges
-    single, blocks = (
-        bootstrap_band(confidence, correct, edges, BlockBootstrap.over(np.arange(3000), block))
-        for block in (1, 40)
+    runs, apart = np.repeat(rng.random(150) < 0.7, 20), rng.random(3000) < 0.7
+    edges, stretches = (
+        reliability_curve(confidence, runs, bins=3, binning="mass").edges,
+        Stretches.over(np.arange(3000)),
     )
-    assert ((blocks.high - blocks.low) / (single.high - single.low)).mean() > 2
-    curve = reliability_curve(confidence, correct, bins=3, binning="mass")
-    assert ((blocks.low < curve.accuracy) & (curve.accuracy < blocks.high)).all()
+    for make in (sampling_band, consistency_band):
+        wide, narrow = (make(confidence, correct, edges, stretches) for correct in (runs, apart))
+        assert ((wide.high - wide.low) / (narrow.high - narrow.low)).mean() > 1.7
+    curve, band = (
+        reliability_curve(confidence, runs, bins=3, binning="mass"),
+        sampling_band(confidence, runs, edges, stretches),
+    )
+    assert ((band.low < curve.accuracy) & (curve.accuracy < band.high)).all()
+
+
+def test_a_bin_of_one_row_has_a_wide_band():
+    stated, right = np.r_[np.full(300, 0.5), 0.95], np.r_[np.arange(300) % 2, 1]
+    curve, stretches = reliability_curve(stated, right), Stretches.over(np.arange(301))
+    for make in (sampling_band, consistency_band):
+        band = make(stated, right, curve.edges, stretches)
+        assert band.high[-1] - band.low[-1] > 0.35
 
 
 def test_rolling_numbers_are_those_of_each_window():

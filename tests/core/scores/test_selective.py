@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.scores.bootstrap import BlockBootstrap
-from core.scores.selective import hit_rate_interval, hit_rates, risk_coverage, selective_areas
+from core.scores.selective import (
+    find_area_swings,
+    hit_rate_interval,
+    hit_rates,
+    risk_coverage,
+    selective_areas,
+)
+from core.scores.stretches import Stretches
 
 
 def area_by_definition(confidence, correct):
@@ -78,16 +84,37 @@ def test_confident_sideways_predictions_make_no_call():
 
 def test_hit_rate_interval_holds_the_hit_rate(calls):
     probabilities, labels = calls
-    bootstrap = BlockBootstrap.over(np.arange(400), 5)
-    found = hit_rate_interval(probabilities, labels, 2, 0, 0.5, bootstrap)
+    stretches = Stretches.over(np.arange(400), 5)
+    found = hit_rate_interval(probabilities, labels, 2, 0, 0.5, stretches)
     rates = hit_rates(probabilities, labels, 2, 0, [0.5])
     assert found["hit_rate"].value == pytest.approx(rates.hit_rate[0])
     assert found["coverage"].value == pytest.approx(rates.coverage[0])
     for measured in found.values():
         assert measured.low < measured.value < measured.high
-    assert np.isnan(hit_rate_interval(probabilities, labels, 2, 0, 1.0, bootstrap)["hit_rate"].low)
+    assert np.isnan(hit_rate_interval(probabilities, labels, 2, 0, 1.0, stretches)["hit_rate"].low)
 
 
 def test_one_class_cannot_be_both_sides(calls):
     with pytest.raises(InputError):
         hit_rates(*calls, up=1, down=1, thresholds=[0.5])
+
+
+def test_what_a_stretch_adds_to_the_area_is_what_its_rows_twice_over_change():
+    rng = np.random.default_rng(4)
+    confidence, correct = rng.random(300), (rng.random(300) < 0.6).astype(float)
+    stretches = Stretches.over(np.arange(300) // 30)
+    swings = find_area_swings(confidence, correct, stretches, 300)
+    for stretch in range(stretches.count):
+        mine = np.flatnonzero(stretches.place == stretch)
+        heavier = np.r_[np.tile(np.arange(300), 50), mine]
+        twice = selective_areas(confidence[heavier], correct[heavier])
+        before = selective_areas(np.tile(confidence, 50), np.tile(correct, 50))
+        np.testing.assert_allclose(swings[stretch], 50 * np.subtract(twice, before), atol=8e-3)
+
+
+def test_grouping_ranks_hardly_moves_what_a_stretch_adds():
+    rng = np.random.default_rng(5)
+    confidence, correct = rng.random(4000), (rng.random(4000) < 0.6).astype(float)
+    stretches = Stretches.over(np.arange(4000))
+    one, other = (find_area_swings(confidence, correct, stretches, ranks) for ranks in (200, 4000))
+    assert np.abs(one - other)[:, 0].max() < 0.1 * np.abs(other[:, 0]).max()

@@ -33,7 +33,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     hits = 0
     for seed in range(40):
         rows = np.random.default_rng(seed).exponential(2.0, size=(80, 1))
-        (importance,) = attribution_importance(rows, ["x"], bootstrap=4)
+        (importance,) = attribution_importance(rows, ["x"], stretches=4)
         hits += importance.low <= 2.0 <= importance.high
     assert 32 <= hits <= 40
 

@@ -112,10 +112,12 @@ class Predictor:
         timeframe: str,
         start: pd.Timestamp | None = None,
         end: pd.Timestamp | None = None,
+        ahead: int = 0,
     ) -> LabelledSeries:
         """Features, and labels at the bundle's kind of borders, of the bars in [start, end].
 
-        The bars a window and its features need before `start` come first in the result; a label is -1
+        The bars a window and its features need before `start` come first in the result, and up to `ahead`
+        bars after `end` last, so that the labels of the last bars in the range are known; a label is -1
         where it is not yet known, or where the borders its classes are cut at are not.
 
         Raises
@@ -128,6 +130,10 @@ class Predictor:
             before = cast(pd.Timestamp, start - pd.Timedelta(microseconds=1))
             past = self.store.read_window(instrument, timeframe, before, self.reach)
             bars = pd.concat([past, bars], ignore_index=True) if len(bars) else bars
+        if end is not None and ahead and len(bars):
+            after = cast(pd.Timestamp, end + pd.Timedelta(microseconds=1))
+            coming = self.store.read_range(instrument, timeframe, after, None)
+            bars = pd.concat([bars, coming.iloc[:ahead]], ignore_index=True)
         if len(bars) < self.length:
             raise WindowError(
                 f"bars of {instrument} {timeframe} in that range with {self.length - 1} before them",

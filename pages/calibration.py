@@ -8,7 +8,7 @@ from app.figures.reliability import acted_figure, mark_line
 from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
-from app.review.panels import draw_compared, draw_errors, draw_sets
+from app.review.panels import draw_compared, draw_errors, draw_sets, draw_worse_than_before
 from app.review.words import acting_sentence, rolling_share
 from app.shell import controls, notices
 from app.shell.choosers import draw_chart
@@ -25,8 +25,8 @@ def view(review: Review, source: str) -> None:
     with sentence:
         st.markdown(
             acting_sentence(acting, percent),
-            help="In brackets: 95% block-bootstrap interval (Politis and Romano 1992). For direction, a "
-            "Sideways call is a call to stay out.",
+            help="In brackets: 95% interval, dependence over time counted (Lazarus et al. 2018). For "
+            "direction, a Sideways call is a call to stay out.",
         )
     left, right = st.columns(2, gap="medium")
     line = percent / 100
@@ -48,6 +48,7 @@ with notices.guard():
     review = review_choices.choose_rows()
     source = review_choices.choose_source(review) if review else None
     if review and source:
+        draw_worse_than_before(review)
         st.fragment(view)(review, source)
         chart = review_cached.through_time_chart(review.key, review.chosen, source, controls.is_dark())
         draw_chart(chart, "through_time")

@@ -27,8 +27,13 @@ def view(review: Review) -> None:
         st.info(f"No {title_of(task).lower()} label is known in this walk-forward.")
         return
     draw_scores(entry, task, score)
+    tasks = [one.name for one in review_cached.result(review.key).config.tasks]
     everything = review.chosen == RowFilter(task)
-    draw_targets(review_cached.result(review.key).summary if everything else {task: entry})
+    draw_targets(
+        {name: review_cached.scores(review.key, RowFilter(name)) for name in tasks}
+        if everything
+        else {task: entry}
+    )
     draw_confusion(entry)
     draw_labels_and_learning(review)
 

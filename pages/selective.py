@@ -8,7 +8,9 @@ from app.figures.selective import areas_figure, leave_out_figure
 from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
-from app.review.words import areas_table, forms_sentence, forms_table, left_out_sentence, left_out_table
+from app.review.panels import draw_worse_than_before
+from app.review.tables import areas_table, forms_table, left_out_table
+from app.review.words import forms_sentence, left_out_sentence
 from app.shell import choosers, controls, notices
 from app.shell.choosers import draw_chart
 from app.words.confidence import STATED, count_sources, stated_title
@@ -38,7 +40,7 @@ def view(review: Review) -> None:
         st.markdown(
             "**Which of them knows when it is right**",
             help="Share wrong of acting on everything less AURC, the area under the risk-coverage curve "
-            "(Geifman and El-Yaniv 2017), with 95% block-bootstrap intervals.",
+            "(Geifman and El-Yaniv 2017), with 95% intervals, dependence over time counted.",
         )
         draw_chart(areas_figure(areas, dark=dark), "areas")
     st.dataframe(areas_table(areas), hide_index=True, height="content", alt="Areas under the curves")
@@ -52,7 +54,8 @@ def draw_forms(review: Review) -> None:
     if len(forms):
         st.markdown(
             forms_sentence(forms),
-            help="Paired block-bootstrap on the same rows, 95%. A model states the form that was best on "
+            help="Paired on the same rows, 95%, dependence over time counted; what is called better or worse "
+            "in log-loss holds with all forms counted (Holm 1979). A model states the form that was best on "
             "stretches held out of the later half of its calibrate segment.",
         )
         st.dataframe(forms_table(forms), hide_index=True, height="content", alt="Forms of the confidence")
@@ -66,7 +69,7 @@ def draw_left_out(review: Review) -> None:
     table = review_cached.left_out(review.key, review.chosen)
     st.markdown(
         left_out_sentence(table),
-        help="Paired block-bootstrap on the same rows. Sum: the "
+        help="Paired on the same rows, dependence over time counted. Sum: the "
         f"other {count_sources(less=1)} weights scaled back to 1. "
         "Learned mix: fitted again without the source, on the bars each fold held back.",
     )
@@ -84,6 +87,7 @@ def draw_left_out(review: Review) -> None:
 with notices.guard():
     review = review_choices.choose_rows()
     if review:
+        draw_worse_than_before(review)
         st.fragment(view)(review)
         draw_forms(review)
         draw_left_out(review)

@@ -15,6 +15,8 @@ from core.review.calibration import Reliability, ThroughTime
 from core.scores.reliability import ReliabilityCurve
 
 RIGHT, WRONG = "#44AA99", "#882255"
+FEWEST = 10
+"""Rows a bin needs to be part of a line."""
 _BAND = "rgba(128,128,128,0.28)"
 
 
@@ -23,7 +25,8 @@ def reliability_figure(
 ) -> go.Figure:
     """Share right against stated confidence, with both bands, above the count of every bin.
 
-    Empty bins carry no point, no band and no bar, only an open tick that says so.
+    Empty bins carry no point, no band and no bar, only an open tick that says so; no line runs through bins
+    of fewer than `FEWEST` rows.
     """
     curve, held = found.curve, found.curve.count > 0
     left, right = curve.edges[:-1], curve.edges[1:]
@@ -39,7 +42,7 @@ def reliability_figure(
         name="a perfect model stays here, 95%", row=1, col=1,
     )  # fmt: skip
     low, high = found.sampling.low[held], found.sampling.high[held]
-    share = curve.accuracy[held]
+    share = np.where(curve.count[held] >= FEWEST, curve.accuracy[held], np.nan)
     figure.add_scatter(
         x=curve.confidence[held], y=share, mode="markers+lines", line=stated_line(name, dark),
         marker={"size": 8, "color": stated_line(name, dark)["color"]}, name=f"{stated_title(name)}, its 95%",
@@ -64,6 +67,13 @@ def reliability_figure(
         marker={"symbol": "line-ns-open", "size": 9, "color": GREY, "line": {"width": 1.5}},
         hovertemplate="no predictions here<extra></extra>", cliponaxis=False, row=2, col=1,
     )  # fmt: skip
+    few = held & (curve.count < FEWEST)
+    figure.add_scatter(
+        x=curve.confidence[few], y=curve.accuracy[few], mode="markers", name=f"fewer than {FEWEST}",
+        marker={"symbol": "circle-open", "size": 7, "color": GREY}, customdata=curve.count[few],
+        hovertemplate="right %{y:.0%} of %{customdata} alone: no line is drawn through so few<extra></extra>",
+        showlegend=bool(few.any()), row=1, col=1,
+    )  # fmt: skip
     finish(figure, title, height, top=86)
     figure.update_yaxes(title_text="share right", tickformat=".0%", range=[0, 1.03], row=1, col=1)
     figure.update_yaxes(
@@ -75,15 +85,16 @@ def reliability_figure(
 
 
 def calibrators_figure(curves: Mapping[str, ReliabilityCurve], *, dark: bool, height: int = 440) -> go.Figure:
-    """Curves before and after calibration and by each calibrator; gaps where a bin is empty."""
+    """Curves before and after calibration and by each calibrator; gaps in bins of fewer than `FEWEST`."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "width": 1, "dash": "dot"},
         showlegend=False, hoverinfo="skip",
     )  # fmt: skip
     for name, curve in curves.items():
+        share = np.where(curve.count >= FEWEST, curve.accuracy, np.nan)
         figure.add_scatter(
-            x=curve.confidence, y=curve.accuracy, mode="lines+markers", line=stated_line(name, dark),
+            x=curve.confidence, y=share, mode="lines+markers", line=stated_line(name, dark),
             marker={"size": 5}, name=stated_title(name), connectgaps=False, customdata=curve.count,
             hovertemplate="stated %{x:.1%}, right %{y:.1%}<br>%{customdata:,} predictions<extra>"
             f"{stated_title(name)}</extra>",

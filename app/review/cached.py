@@ -28,6 +28,7 @@ from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
 from core.review import calibration, performance, selective, sets
 from core.review.acting import Acting, count_acting
 from core.review.calibration import ThroughTime
+from core.review.evidence import Evidence, describe_evidence
 from core.review.rows import ReviewRows, RowFilter, list_reviews, stretches_of, take_rows
 
 
@@ -54,6 +55,12 @@ def reviews() -> dict[str, ReviewKey]:
 def result(key: ReviewKey) -> WalkForwardResult:
     """The walk-forward, every file verified."""
     return load_walk_forward(Path(key.folder))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def evidence(key: ReviewKey) -> Evidence:
+    """What the walk-forward speaks of."""
+    return describe_evidence(result(key))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -144,10 +151,7 @@ def sets_held(key: ReviewKey, chosen: RowFilter, level: float) -> sets.SetsHeld 
 @st.cache_data(max_entries=24, show_spinner="Scoring these rows")
 def scores(key: ReviewKey, chosen: RowFilter) -> dict[str, Any]:
     """Scores of everyone on the rows that pass the filter, as a walk-forward's summary has them."""
-    found = result(key)
-    if chosen == RowFilter(chosen.task):
-        return found.summary[chosen.task]
-    return performance.score_rows(found, chosen)
+    return performance.score_rows(result(key), chosen)
 
 
 @st.cache_data(max_entries=48, show_spinner="Measuring")
@@ -155,6 +159,18 @@ def errors(key: ReviewKey, chosen: RowFilter, source: str) -> pd.DataFrame:
     """Calibration errors and Brier parts with intervals and floors."""
     found = stating(key, chosen, source)
     return calibration.score_errors(found, source, stretches_of(found))
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def over_limit(key: ReviewKey, chosen: RowFilter, source: str) -> calibration.OverLimit | None:
+    """When the calibration through time was over its limit."""
+    return calibration.find_over_limit(through_time(key, chosen, source))
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def beside_before(key: ReviewKey, chosen: RowFilter) -> calibration.BesideBefore | None:
+    """The final confidence beside the probability before calibration."""
+    return calibration.compare_with_before(rows(key, chosen))
 
 
 @st.cache_data(max_entries=24, show_spinner="Measuring")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,12 +12,17 @@ import streamlit as st
 
 from app.review import cached as review_cached
 from app.review.cached import ReviewKey
-from app.review.words import scope_sentence
-from app.shell import cached
+from app.review.link import ASKED_DAYS, EVERY, LEAST_LINE, LINE, MOST_LINE, read_link, write_link
+from app.review.words import evidence_sentence, scope_sentence
+from app.shell import cached, controls
 from app.shell.choosers import choose_task
 from app.words.confidence import count_sources, stated_title
-from core.confidence.stated import SET_LEVEL, SET_LEVELS
+from app.words.numbers import listed
+from core.bundle import SHIPPED
+from core.confidence.stated import SET_LEVEL
+from core.config import Config
 from core.data.bars import one_column
+from core.review.evidence import find_differences
 from core.review.rows import REGIMES, RowFilter, list_stated
 
 LEAST_ROWS = 30
@@ -89,6 +92,7 @@ def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
             "regime": list(REGIMES),
             "fold": [str(fold.index) for fold in result.folds],
         }
+        asked = {name: st.session_state.get(f"review_{name}", EVERY) for name in filters}
         picked = {
             name: _pick(name, options[name])
             for name in filters
@@ -96,6 +100,13 @@ def choose_rows(filters: Sequence[str] = FILTERS) -> Review | None:
         }
         days = _period(one_column(result.rows, "ts"))
     write_link(days)
+    for name, wanted in asked.items():
+        if wanted not in (EVERY, *options[name]):
+            st.caption(
+                f":material/link_off: {_LABELS[name][0]} {wanted} is not in this walk-forward, which has "
+                f"{listed(options[name])}: all of them are shown."
+            )
+    st.markdown(_evidence(key, result.config))
     fold = picked.pop("fold", None)
     chosen = RowFilter(task, **picked, start=days[0], end=days[1], fold=None if fold is None else int(fold))
     count = len(review_cached.rows(key, chosen))
@@ -160,6 +171,17 @@ def _pick(name: str, options: list[str]) -> str | None:
     return None if picked == EVERY else picked
 
 
+def _evidence(key: ReviewKey, tested: Config) -> str:
+    model, other = "", ()
+    if cached.models():
+        bundle = cached.predictor(controls.model_key()).bundle
+        model, other = f"{bundle.name} {bundle.version}", find_differences(tested, bundle.config)
+    # Files that came with the program carry the day they were copied.
+    shipped = Path(key.folder).is_relative_to(SHIPPED.parent)
+    finished = None if shipped else str(np.datetime64(key.finished, "ns").astype("datetime64[D]"))
+    return evidence_sentence(review_cached.evidence(key), finished, model, other)
+
+
 def _names(column: pd.Series) -> list[str]:
     return sorted(str(name) for name in column.cat.categories)
 
@@ -181,115 +203,3 @@ def _period(times: pd.Series) -> tuple[str | None, str | None]:
         return None, None
     start, end = days
     return None if start <= first else start.isoformat(), None if end >= last else end.isoformat()
-
-
-EVERY = "all"
-FROM, TO = "review_from", "review_to"
-ASKED_DAYS = "review_days"
-"""Days a link asks for, until the period is drawn."""
-
-LINE, LEAST_LINE, MOST_LINE = 50, 0, 100
-
-_WRITTEN = "review_written"
-# A rerun that was under way when the URL was rewritten still carries the old one for about this long.
-_SETTLE_SECONDS = 2.0
-
-
-def _word(text: str) -> str:
-    return text.strip()
-
-
-def _percent(text: str) -> int:
-    value = int(text)
-    if not LEAST_LINE <= value <= MOST_LINE:
-        raise ValueError(text)
-    return value
-
-
-def _source(text: str) -> str:
-    if text not in list_stated():
-        raise ValueError(text)
-    return text
-
-
-def _level(text: str) -> float:
-    value = float(text)
-    if value not in SET_LEVELS:
-        raise ValueError(text)
-    return value
-
-
-_READ: dict[str, tuple[Callable[[str], Any], Any]] = {
-    "review_walk": (_word, None),
-    "review_called": (_word, EVERY),
-    "review_instrument": (_word, EVERY),
-    "review_timeframe": (_word, EVERY),
-    "review_regime": (_word, EVERY),
-    "review_fold": (_word, EVERY),
-    "review_source": (_source, "confidence"),
-    "review_line": (_percent, LINE),
-    "review_level": (_level, SET_LEVEL),
-}
-"""How each parameter is read, and the default that the URL leaves out; None is the first choice there is."""
-PARAMS = (*_READ, FROM, TO)
-
-
-def read_link() -> None:
-    """Take the filters from the URL where a link was opened or the browser went back; before any widget."""
-    asked = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
-    if not asked or not _came_from_outside(asked):
-        return
-    unread = []
-    for name, (read, default) in _READ.items():
-        try:
-            value = read(asked[name]) if name in asked else default
-        except ValueError:
-            unread.append(name)
-            value = default
-        if value is None:
-            st.session_state.pop(name, None)
-        else:
-            st.session_state[name] = value
-    try:
-        days = tuple(date.fromisoformat(asked[name]) if name in asked else None for name in (FROM, TO))
-    except ValueError:
-        unread.append(FROM)
-        days = (None, None)
-    st.session_state[ASKED_DAYS] = days
-    if unread:
-        st.caption(f":material/link_off: The link's {', '.join(unread)} cannot be read and is left out.")
-
-
-def write_link(days: tuple[str | None, str | None] | None = None) -> None:
-    """Mirror the filters in the URL; after the widgets.
-
-    Parameters
-    ----------
-    days
-        The period, ISO; None keeps what the URL says.
-    """
-    own = {}
-    for name, (_, default) in _READ.items():
-        value = st.session_state.get(name, default)
-        if value is not None and value != default:
-            own[name] = str(value)
-    if days is None:
-        own |= {name: st.query_params[name] for name in (FROM, TO) if name in st.query_params}
-    else:
-        own |= {name: day for name, day in zip((FROM, TO), days, strict=True) if day is not None}
-    present = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
-    if present != own:
-        foreign = {name: st.query_params.get_all(name) for name in st.query_params if name not in PARAMS}
-        st.query_params.from_dict({**foreign, **own})
-        written = st.session_state.setdefault(_WRITTEN, [])
-        written.append((time.monotonic(), own))
-        del written[:-20]
-
-
-def _came_from_outside(asked: dict[str, str]) -> bool:
-    written = st.session_state.get(_WRITTEN, [])
-    if written and asked == written[-1][1]:
-        return False
-    now = time.monotonic()
-    late = any(now - at < _SETTLE_SECONDS for at, _ in written[1:])
-    return not late or asked not in [params for _, params in written]

@@ -18,19 +18,14 @@ from app.figures.performance import (
 from app.review import cached as review_cached
 from app.review import choices as review_choices
 from app.review.choices import Review
-from app.review.words import (
-    compared_table,
-    error_sentence,
-    errors_table,
-    scores_table,
-    sets_sentence,
-    sets_table,
-)
+from app.review.tables import compared_table, errors_table, scores_table, sets_table
+from app.review.words import before_sentence, error_sentence, sets_sentence
 from app.shell import controls
 from app.shell.choosers import draw_chart, offer_csv
 from app.words.confidence import stated_title
 from core.review.performance import (
     BASELINES,
+    SCORES,
     balance_labels,
     follow_learning,
     tabulate_scores,
@@ -45,9 +40,10 @@ def draw_errors(review: Review, source: str) -> None:
     errors = review_cached.errors(review.key, review.chosen, source)
     count = len(review_cached.stating(review.key, review.chosen, source))
     st.markdown(
-        error_sentence(errors, count),
-        help="ECE, 15 equal bins (Naeini et al. 2015), against perfectly calibrated forecasters simulated "
-        "with the same confidences. Overlapping labels make real errors larger, so the limit is strict.",
+        error_sentence(errors, count, review_cached.over_limit(review.key, review.chosen, source)),
+        help="ECE, 15 equal bins (Naeini et al. 2015), against perfectly calibrated forecasters simulated on "
+        "the same predictions, whose outcomes overlap and share their days as these do. One such forecaster "
+        "in twenty is off by more.",
     )
     table = errors_table(errors)
     st.dataframe(table, hide_index=True, height="content", alt="Calibration errors")
@@ -81,7 +77,8 @@ def draw_sets(review: Review) -> None:
     with sentence:
         st.markdown(
             sets_sentence(review_cached.sets_held(key, chosen, level), level),
-            help="In brackets: 95% block-bootstrap interval. The promise holds when coming bars are like "
+            help="In brackets: 95% interval, dependence over time counted. The promise is kept when coming "
+            "bars are like "
             "those held back; where markets change, a threshold that follows the outcomes keeps it better.",
         )
     left, right = st.columns([0.62, 0.38], gap="medium", vertical_alignment="center")
@@ -106,8 +103,25 @@ def draw_scores(entry: Mapping[str, Any], task: str, score: str) -> None:
         folds = [None if fold is None else tabulate_scores(fold) for fold in entry["folds"]]
         draw_chart(folds_figure(folds, score, dark=dark), "folds")
     st.dataframe(scores_table(pooled), hide_index=True, height="content", alt="Scores beside baselines")
+    blank = " Where there is none, too few separate stretches of time are left." if _is_blank(pooled) else ""
+    st.caption(
+        "Model and baselines but the two that only count are temperature-scaled on the same held-back bars. "
+        "Better or worse is said where it holds with all comparisons of the table counted (Holm 1979); an "
+        "interval speaks of its own line alone (95%, dependence over time counted)." + blank
+    )
     named = {f"fold {k}": table for k, table in enumerate(folds) if table is not None}
     offer_csv(pd.concat({"all folds": pooled, **named}), f"scores_{task}")
+
+
+def _is_blank(table: pd.DataFrame) -> bool:
+    return bool(table[[f"{name}_low" for name in SCORES]].isna().to_numpy().any())
+
+
+def draw_worse_than_before(review: Review) -> None:
+    """Says first where the final confidence is worse than none at all."""
+    sentence = before_sentence(review_cached.beside_before(review.key, review.chosen))
+    if sentence:
+        st.markdown(sentence)
 
 
 def draw_targets(summary: Mapping[str, Any]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from core.scores.intervals import hold_claims
 
 _SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "ece")
 USES = {
@@ -13,6 +16,10 @@ USES = {
 }
 """What is said of a bar's segment where its outcome helped to make the model."""
 _DIFFERENCE = "model minus it, log-loss [95%]"
+_COUNTED = (
+    "Better or worse is said only where it holds with all comparisons of this table counted (Holm 1979); an "
+    "interval alone, which is of one comparison, may exclude zero and still show nothing."
+)
 
 
 def table(rows: list[dict[str, Any]], empty: str) -> str:
@@ -72,7 +79,11 @@ def show_evaluation(result: dict[str, Any]) -> str:
         f"{key}: {count:,} bars without a class of volatility and regime, too few bars known before them"
         for key, count in result.get("unlabelled", {}).items()
     ]
-    return "\n".join([*_sample_line(result.get("segments", {})), shown, *unlabelled])
+    undecided = [
+        f"{key}: {count:,} bars left out of some task, the bars that decide their outcome are not stored"
+        for key, count in result.get("undecided", {}).items()
+    ]
+    return "\n".join([*_sample_line(result.get("segments", {})), shown, *unlabelled, *undecided])
 
 
 def _sample_line(segments: dict[str, int]) -> list[str]:
@@ -114,7 +125,7 @@ def show_training(result: dict[str, Any]) -> str:
 
 def show_walk_forward(result: dict[str, Any]) -> str:
     """Pooled scores of every task beside the baselines."""
-    rows = []
+    rows, compared = [], []
     for task, entry in result["summary"].items():
         pooled = entry["pooled"]
         for who, scores in [("model", pooled["model"]), *pooled["baselines"].items()]:
@@ -122,7 +133,12 @@ def show_walk_forward(result: dict[str, Any]) -> str:
             found = scores.get("model_minus_baseline")
             beside = "" if found is None else _with_interval(found["value"], found["low"], found["high"])
             rows.append({"task": task, "who": who, "rows": pooled["rows"], **numbers, _DIFFERENCE: beside})
-    return f"{result['folds']} folds in {result['folder']}\n\n{table(rows, 'no rows')}"
+            compared.append(found or {})
+    held = hold_claims([found.get("p", np.nan) for found in compared])
+    for row, found, holds in zip(rows, compared, held, strict=True):
+        row["the model is"] = _claim(found["value"], holds) if found else ""
+    folds = f"{result['folds']} folds in {result['folder']}"
+    return f"{folds}\n\n{table(rows, 'no rows')}\n\n{_COUNTED}"
 
 
 def show_ablation(result: dict[str, Any]) -> str:
@@ -270,6 +286,12 @@ def show_selection(result: dict[str, Any]) -> str:
 
 def _bracketed(found: dict[str, Any] | None) -> str:
     return "-" if found is None else _with_interval(found["value"], found["low"], found["high"])
+
+
+def _claim(difference: float, holds: bool) -> str:
+    if not holds:
+        return "no difference shown"
+    return "better" if difference < 0 else "worse"
 
 
 def _number(value: float | None) -> str:

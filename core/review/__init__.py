@@ -1,4 +1,4 @@
 """Judged afterwards: what stated confidences and calls were worth.
 
-Files: acting, calibration, outcomes, own_record, performance, rows, selective, sets, track_record.
+Files: acting, calibration, evidence, outcomes, own_record, performance, rows, selective, sets, track_record.
 """

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.review.rows import CALIBRATORS, ReviewRows, list_stated, stretches_of
-from core.scores.calibration_error import perfect_model_ece
+from core.scores.calibration_error import expected_calibration_error, perfect_model_ece
 from core.scores.intervals import Interval
 from core.scores.metrics import score_intervals
 from core.scores.reliability import (
@@ -47,7 +47,7 @@ class ThroughTime:
     ----------
     floor
         (K,) ECE that one perfect model in twenty exceeds, its rows as dependent as those of each window's
-        fold; NaN where too few separate stretches of time are left to tell.
+        fold are within a window; NaN where too few separate stretches of time are left to tell.
     borders
         First time of each fold but the first.
     """
@@ -56,6 +56,33 @@ class ThroughTime:
     rolling: RollingCalibration
     floor: np.ndarray
     borders: list[np.datetime64]
+
+
+@dataclass(frozen=True)
+class OverLimit:
+    """When the rolling error of `ThroughTime` was over its floor.
+
+    Attributes
+    ----------
+    share
+        Of the windows.
+    spans
+        Times of the first and last window of the longest runs of such windows, in order of time.
+    """
+
+    share: float
+    spans: tuple[tuple[np.datetime64, np.datetime64], ...]
+
+
+@dataclass(frozen=True)
+class BesideBefore:
+    """ECE of the final confidence and what being choosy by it gains in AURC over a random order, and the same
+    `before` any calibration, on the same rows."""
+
+    ece: float
+    ece_before: float
+    gain: float
+    gain_before: float
 
 
 def measure_reliability(rows: ReviewRows, name: str, stretches: Stretches) -> Reliability:
@@ -93,12 +120,43 @@ def follow_calibration(rows: ReviewRows, name: str) -> ThroughTime:
     limits = {}
     for fold in np.unique(rows.fold):
         inside = rows.take(rows.fold == fold)
-        share = window / len(inside)
         limits[fold] = perfect_model_ece(
-            inside.stated[name], inside.correct, stretches_of(inside), n_draws=DRAWS, share=share
+            inside.stated[name],
+            inside.correct,
+            stretches_of(inside),
+            n_draws=DRAWS,
+            share=window / len(inside),
+            within=np.arange(len(inside)) // window,
         ).p95
     floor = np.array([limits[fold] for fold in rows.fold[rolling.last]])
     return ThroughTime(window, rolling, floor, fold_borders(rows))
+
+
+def find_over_limit(found: ThroughTime, most: int = 2) -> OverLimit | None:
+    """The `most` longest times over the limit; None where no more windows are than one in twenty."""
+    over = found.rolling.ece > found.floor
+    if over.sum() <= 0.05 * over.size:
+        return None
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], over, [False]]).astype(int)))
+    runs = sorted(zip(edges[::2], edges[1::2] - 1, strict=True), key=lambda run: run[0] - run[1])[:most]
+    spans = tuple((found.rolling.time[first], found.rolling.time[last]) for first, last in sorted(runs))
+    return OverLimit(float(over.mean()), spans)
+
+
+def compare_with_before(rows: ReviewRows) -> BesideBefore | None:
+    """The final confidence beside the probability before calibration; None where no row states both."""
+    known = rows.stating("confidence").stating("uncalibrated")
+    if not len(known):
+        return None
+    correct = known.correct
+    now, before = (known.stated[name] for name in ("confidence", "uncalibrated"))
+    at_random = 1 - correct.mean()
+    return BesideBefore(
+        expected_calibration_error(now, correct),
+        expected_calibration_error(before, correct),
+        at_random - selective_areas(now, correct)[0],
+        at_random - selective_areas(before, correct)[0],
+    )
 
 
 def fold_borders(rows: ReviewRows) -> list[np.datetime64]:

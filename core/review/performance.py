@@ -12,6 +12,7 @@ from core.data.bars import one_column
 from core.experiments.walk_forward.records import FoldRecord, WalkForwardResult
 from core.experiments.walk_forward.summary import summarise
 from core.review.rows import RowFilter, mask_rows
+from core.scores.intervals import hold_claims
 
 MODEL = "the model"
 BASELINES = {
@@ -43,24 +44,31 @@ def tabulate_scores(entry: Mapping[str, Any]) -> pd.DataFrame:
     -------
     DataFrame
         One row per forecaster, the model first; for each of `SCORES` ``NAME``, ``NAME_low``, ``NAME_high``,
-        and ``difference``, ``difference_low``, ``difference_high``: the model's log-loss less the baseline's.
+        and ``difference``, ``difference_low``, ``difference_high``: the model's log-loss less the baseline's;
+        ``holds``: whether that it differs holds with all comparisons of this table counted.
     """
-    lines = {MODEL: _flatten(entry["model"])}
-    for name, scores in entry["baselines"].items():
-        lines[str(BASELINES.get(name, name))] = _flatten(scores) | _bounds(
-            "difference", scores["model_minus_baseline"]
-        )
+    baselines = entry["baselines"]
+    held = hold_claims([scores["model_minus_baseline"].get("p", np.nan) for scores in baselines.values()])
+    lines: dict[str, dict[str, Any]] = {MODEL: _flatten(entry["model"]) | {"holds": False}}
+    for (name, scores), holds in zip(baselines.items(), held, strict=True):
+        difference = _bounds("difference", scores["model_minus_baseline"])
+        lines[str(BASELINES.get(name, name))] = _flatten(scores) | difference | {"holds": bool(holds)}
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
 def score_rows(result: WalkForwardResult, chosen: RowFilter) -> dict[str, Any]:
     """Scores of the model and every baseline on the rows that pass a filter.
 
+    Those of all rows are taken from the summary, where it was written with comparisons one can count.
+
     Returns
     -------
     dict
         One task's entry of `core.experiments.walk_forward.summary.summarise`.
     """
+    written = result.summary[chosen.task]
+    if chosen == RowFilter(chosen.task) and _is_counted(written["pooled"]):
+        return written
     # Baselines stand in the order of the model's rows, fold by fold, so one mask serves them all.
     mine = np.asarray(result.rows["task"] == chosen.task)
     kept = mask_rows(result.rows, chosen)[mine]
@@ -129,6 +137,10 @@ def follow_learning(folds: list[FoldRecord], task: str) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _is_counted(pooled: Mapping[str, Any] | None) -> bool:
+    return pooled is None or all("p" in one["model_minus_baseline"] for one in pooled["baselines"].values())
 
 
 def _target(what: str, found: Mapping[str, float], target: float, above: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from core.confidence.choice import ALONE, METHODS, binary_log_losses
 from core.confidence.sources import SOURCES, raw_weights
 from core.experiments.walk_forward.records import FoldRecord
 from core.review.rows import ReviewRows, list_stated
-from core.scores.intervals import interval, paired_difference
+from core.scores.intervals import hold_claims, interval, paired_difference
 from core.scores.selective import RiskCoverage, find_area_swings, risk_coverage, selective_areas
 from core.scores.stretches import Stretches
 
@@ -88,7 +88,8 @@ def compare_forms(rows: ReviewRows, stretches: Stretches) -> pd.DataFrame:
         Index: ``confidence`` (what each fold chose) and names of `core.confidence.choice.METHODS`, least
         log-loss first; ``loss`` and ``aurc``, and of each what it is less that of the probability alone, with
         the ends of its paired interval: ``loss_beside``, ``loss_low``, ``loss_high``, ``aurc_beside``, ...;
-        below zero is better. Empty where the probability alone was not stated.
+        below zero is better. ``loss_holds``: whether that the losses differ holds with all forms counted.
+        Empty where the probability alone was not stated.
     """
     correct = rows.correct.astype(float)
     told = {
@@ -96,7 +97,7 @@ def compare_forms(rows: ReviewRows, stretches: Stretches) -> pd.DataFrame:
         for name in ("confidence", *METHODS)
         if len(rows) and np.isfinite(rows.stated[name]).all()
     }
-    lines = {}
+    lines, claims = {}, []
     if ALONE in told:
         losses = {name: binary_log_losses(stated, correct) for name, stated in told.items()}
         swings = {name: _swing_area(stated, correct, stretches) for name, stated in told.items()}
@@ -106,8 +107,10 @@ def compare_forms(rows: ReviewRows, stretches: Stretches) -> pd.DataFrame:
             area = interval(areas[name] - areas[ALONE], swings[name] - swings[ALONE], stretches)
             beside = (loss.value, loss.low, loss.high), (area.value, area.low, area.high)
             lines[name] = (losses[name].mean(), *beside[0], areas[name], *beside[1])
+            claims.append(np.nan if name == ALONE else loss.p)
     columns = [f"{kind}{part}" for kind in ("loss", "aurc") for part in ("", "_beside", "_low", "_high")]
-    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).sort_values("loss", kind="stable")
+    table = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
+    return table.assign(loss_holds=hold_claims(claims)).sort_values("loss", kind="stable")
 
 
 def missing_ranks(rows: ReviewRows) -> str | None:

@@ -44,13 +44,15 @@ class FollowingSets:
 @dataclass(frozen=True)
 class SetsHeld:
     """How often sets held what happened, and how many classes were in one, mean; then by the threshold that
-    follows."""
+    follows; then of the `ones`, the sets that name one class alone."""
 
     classes: int
     held: Interval
     size: float
     following: float
     following_size: float
+    ones: int
+    ones_held: Interval
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def measure_sets(
         float(size.mean()),
         float(their_covered.mean()),
         float(their_size.mean()),
+        int((size == 1).sum()),
+        share_interval(rows.covered[level], size == 1, stretches),
     )
 
 

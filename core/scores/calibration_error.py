@@ -166,6 +166,7 @@ def perfect_model_ece(
     seed: int = 0,
     measure: Measure = "ece",
     share: float = 1.0,
+    within: np.ndarray | None = None,
 ) -> CalibrationFloor:
     """Distribution of a calibration error had every bin's confidence been true, rows hanging together as now.
 
@@ -185,17 +186,20 @@ def perfect_model_ece(
     measure
         `ece` (equal width), `ece_mass` (equal mass), `mce` (equal width) or `smooth_ece`.
     share
-        Of the rows, for the error of a shorter stretch like these.
+        Of the rows, for the error of a shorter time like these.
+    within
+        (n,) numbers from 0 on; residuals are centred in each apart, so that a drift from one to the next is
+        no chance. None centres all together.
     """
     confidence, correct = check_confidence(confidence, correct)
     edges = bin_edges(confidence, bins, "mass" if measure == "ece_mass" else "width")
     if measure == "smooth_ece":
-        residual = _centre(confidence, correct, edges)
+        residual = _centre(confidence, correct, edges, within)
         cells = _by_stretch(confidence, residual, stretches)
         draws = smooth_error(stretches.draw_sums(cells, n_draws, seed) / (confidence.size * np.sqrt(share)))
     else:
         count = np.bincount(assign_bins(confidence, edges), minlength=len(edges) - 1)
-        sums = draw_perfect(confidence, correct, edges, stretches, n_draws, seed)
+        sums = draw_perfect(confidence, correct, edges, stretches, n_draws, seed, within)
         formula = largest_binned_error if measure == "mce" else binned_error
         draws = formula(sums, count) / np.sqrt(share)
     return CalibrationFloor(measure, np.sort(draws))
@@ -208,6 +212,7 @@ def draw_perfect(
     stretches: Stretches,
     n_draws: int,
     seed: int = 0,
+    within: np.ndarray | None = None,
 ) -> np.ndarray:
     """(D, B) sums of (correct - confidence) by bin of perfectly calibrated forecasters, jointly.
 
@@ -216,7 +221,7 @@ def draw_perfect(
     where too few separate stretches of time are left.
     """
     cell, size = assign_bins(confidence, edges), len(edges) - 1
-    swings = stretches.total_by_cell(cell, size, _centre(confidence, correct, edges))
+    swings = stretches.total_by_cell(cell, size, _centre(confidence, correct, edges, within))
     sums = stretches.draw_sums(swings, n_draws, seed)
     if not len(sums):
         return sums
@@ -254,9 +259,13 @@ def draw_smooth(
     return smooth_error((whole + drawn) / confidence.size)
 
 
-def _centre(confidence: np.ndarray, correct: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """(n,) correct - confidence less its mean over the row's bin."""
+def _centre(
+    confidence: np.ndarray, correct: np.ndarray, edges: np.ndarray, within: np.ndarray | None
+) -> np.ndarray:
+    """(n,) correct - confidence less its mean over the row's bin, in its part of `within`."""
     cell, size = assign_bins(confidence, edges), len(edges) - 1
+    if within is not None:
+        cell, size = within * size + cell, (int(within.max()) + 1) * size
     residual = correct - confidence
     count = np.maximum(np.bincount(cell, minlength=size), 1)
     return residual - (np.bincount(cell, residual, size) / count)[cell]

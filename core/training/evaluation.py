@@ -63,6 +63,9 @@ class Evaluation:
     unlabelled
         Series -> bars in the range that have no class of volatility and regime because the borders they would
         be cut at are not known; series without such a bar are absent.
+    undecided
+        Series -> bars in the range left out of some task because the bars that decide its outcome are not
+        stored; series without such a bar are absent.
     """
 
     model_name: str
@@ -74,6 +77,7 @@ class Evaluation:
     tasks: dict[str, TaskEvaluation]
     skipped: dict[str, str]
     unlabelled: dict[str, int] = field(default_factory=dict)
+    undecided: dict[str, int] = field(default_factory=dict)
 
     @property
     def out_of_sample(self) -> bool:
@@ -93,6 +97,7 @@ class Evaluation:
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "skipped": self.skipped,
             "unlabelled": self.unlabelled,
+            "undecided": self.undecided,
         }
 
 
@@ -103,7 +108,7 @@ def evaluate(
     instrument: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score every labelled bar that opens in [start, end].
+    """Score every labelled bar that opens in [start, end], its label read from the bars after `end` too.
 
     Parameters
     ----------
@@ -125,18 +130,22 @@ def evaluate(
     first = bundle.borders.calibrate_end if start is None else start
     names = list(bundle.instruments) if instrument is None else [instrument]
     keys = [(name, timeframe) for timeframe in bundle.timeframes for name in names]
-    series, skipped, unlabelled = [], {}, {}
+    series, skipped, unlabelled, undecided = [], {}, {}, {}
+    labels = bundle.config.labels
+    ahead = max(labels.horizon, labels.regime_lead)
     for done, (name, timeframe) in enumerate(keys):
         if name in predictor.store.instruments(timeframe):
             try:
-                labelled = predictor.label_range(name, timeframe, first, end)
+                labelled = predictor.label_range(name, timeframe, first, end, ahead)
             except WindowError as error:
                 skipped[f"{name} {timeframe}"] = str(error)
             else:
                 uncut = _bars_without_borders(labelled, first, end)
                 unlabelled |= {labelled.key: uncut} if uncut else {}
                 embargo = bundle.config.split.embargo_bars if start is None else 0
-                series.append(_choose_rows(labelled, first, end, embargo))
+                chosen, waiting = _choose_rows(labelled, first, end, embargo, ahead)
+                series.append(chosen)
+                undecided |= {labelled.key: waiting} if waiting else {}
         else:
             skipped[f"{name} {timeframe}"] = "not stored"
         if progress:
@@ -159,6 +168,7 @@ def evaluate(
         tasks=tasks,
         skipped=skipped,
         unlabelled=unlabelled,
+        undecided=undecided,
     )
 
 
@@ -246,8 +256,9 @@ def compare(
 
 
 def _choose_rows(
-    series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None, embargo: int
-) -> LabelledSeries:
+    series: LabelledSeries, start: pd.Timestamp, end: pd.Timestamp | None, embargo: int, ahead: int
+) -> tuple[LabelledSeries, int]:
+    """The series with its rows to score, and how many of the range wait for an outcome."""
     ts = series.ts
     first = int(np.searchsorted(ts, naive_utc(start))) + embargo
     inside = np.arange(len(ts)) >= first
@@ -257,7 +268,10 @@ def _choose_rows(
         task: np.where(inside & (values >= 0), TEST, NO_SEGMENT).astype(np.int8)
         for task, values in series.labels.items()
     }
-    return replace(series, segments=segments)
+    waiting = inside & np.any([values < 0 for values in series.labels.values()], axis=0)
+    # Earlier bars without a label have none however long one waits, and those without borders neither.
+    waiting &= (np.arange(len(ts)) >= len(ts) - ahead) & np.isfinite(series.borders.volatility_low)
+    return replace(series, segments=segments), int(waiting.sum())
 
 
 def _count_segments(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, int]:

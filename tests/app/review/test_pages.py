@@ -66,6 +66,7 @@ def test_a_link_to_what_is_not_there_is_said_and_shows_everything() -> None:
     assert_no_fault(app)
     assert "review_source, review_line cannot be read" in said(app)
     assert app.selectbox(key="review_instrument").value == "all"
+    assert "Instrument nowhere is not in this walk-forward, which has AAA and BBB" in said(app)
     assert "of 800)" in said(app)
 
 
@@ -82,6 +83,8 @@ def test_performance_scores_the_filtered_rows() -> None:
     assert_no_fault(app)
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in app.get("plotly_chart")]
     assert "All folds, 400 predictions, 95% whiskers" in titles
+    assert "Walk-forward small**: 2 expanding folds of AAA 1d and BBB 1d" in said(app)
+    assert "No model is chosen beside it" in said(app)
 
 
 def test_results_of_an_older_version_say_what_they_lack(home: Path) -> None:

@@ -14,7 +14,8 @@ from app.figures.reliability import reliability_figure, stated_line
 from app.figures.selective import areas_figure, leave_out_figure, risk_figure
 from app.live.panels import task_panel
 from app.report.sections import draw_prediction
-from app.review.words import areas_table, compared_table, left_out_sentence, left_out_table
+from app.review.tables import areas_table, compared_table, left_out_table
+from app.review.words import left_out_sentence
 from app.words.confidence import STATED, Stated, stated_title
 from core.confidence.sources import SOURCES, Seen, Source
 from core.data.segments import CALIBRATE

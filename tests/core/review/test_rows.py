@@ -13,15 +13,8 @@ from sklearn.metrics import log_loss
 from app.figures.performance import confusion_figure, folds_figure, learning_figure, scores_figure
 from app.figures.reliability import calibrators_figure, histogram_figure, mark_line, reliability_figure
 from app.figures.selective import leave_out_figure, risk_figure
-from app.review.words import (
-    acting_sentence,
-    error_sentence,
-    forms_sentence,
-    forms_table,
-    left_out_sentence,
-    rolling_share,
-    scores_table,
-)
+from app.review.tables import forms_table, scores_table
+from app.review.words import acting_sentence, error_sentence, forms_sentence, left_out_sentence, rolling_share
 from app.words.numbers import with_interval
 from core.confidence.choice import METHODS
 from core.review.acting import count_acting

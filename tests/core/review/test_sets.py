@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from app.figures.selective import sets_figure
-from app.review.words import sets_sentence, sets_table
+from app.review.tables import sets_table
+from app.review.words import sets_sentence
 from core.confidence.stated import SET_LEVELS
 from core.review.rows import RowFilter, stretches_of, take_rows
 from core.review.sets import count_sets, follow_outcomes, follow_sets, measure_sets
@@ -81,6 +82,19 @@ def test_sets_that_break_their_promise_are_called_so(result, rows) -> None:
     broken = dataclasses.replace(rows, covered=rows.covered | {0.9: covered})
     found = measure_sets(broken, following, 0.9, stretches_of(rows))
     assert "fewer than promised" in sets_sentence(found, 0.9)
+
+
+def test_sets_of_one_class_stand_beside_their_own_coverage(result, rows) -> None:
+    following = follow_outcomes(result, "direction", 0.9)
+    found = measure_sets(rows, following, 0.9, stretches_of(rows))
+    ones = rows.set_size[0.9] == 1
+    assert found is not None
+    assert found.ones == ones.sum()
+    assert found.ones_held.value == pytest.approx(rows.covered[0.9][ones].mean())
+    said = sets_sentence(found, 0.9)
+    assert f"Sets of one class held it {100 * found.ones_held.value:.1f}%" in said
+    assert f"n = {found.ones:,}" in said
+    assert "names one class alone" in sets_sentence(dataclasses.replace(found, ones=0), 0.9)
 
 
 def test_sizes_are_counted_as_a_plain_count_does(rows) -> None:

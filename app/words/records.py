@@ -157,7 +157,6 @@ def _band(found: Standing) -> str:
     text = f"Counted: calls of all instruments stated between {found.low:.3f} and {found.high:.3f}"
     if found.count >= FEWEST and np.isfinite([found.right_low, found.right_high]).all():
         text += (
-            f"; right {percent(found.share, 1)} {span(found.right_low, found.right_high, 1)}"
-            ", 95% interval"
+            f"; right {percent(found.share, 1)} {span(found.right_low, found.right_high, 1)}, 95% interval"
         )
     return text + "."

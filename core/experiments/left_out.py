@@ -23,8 +23,8 @@ from core.errors import ConfigError, InputError
 from core.models.ensemble import Model
 from core.progress import Progress
 from core.scores.intervals import Interval, paired_difference
-from core.scores.stretches import Stretches, label_span
 from core.scores.metrics import log_losses
+from core.scores.stretches import Stretches, label_span
 from core.training.members import train
 from core.training.scoring import score_last_bars
 

@@ -139,7 +139,8 @@ def find_over_limit(found: ThroughTime, most: int = 2) -> OverLimit | None:
         return None
     edges = np.flatnonzero(np.diff(np.concatenate([[False], over, [False]]).astype(int)))
     runs = sorted(zip(edges[::2], edges[1::2] - 1, strict=True), key=lambda run: run[0] - run[1])[:most]
-    spans = tuple((found.rolling.time[first], found.rolling.time[last]) for first, last in sorted(runs))
+    times = list(found.rolling.time)
+    spans = tuple((times[first], times[last]) for first, last in sorted(runs))
     return OverLimit(float(over.mean()), spans)
 
 

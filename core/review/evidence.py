@@ -48,7 +48,7 @@ def describe_evidence(result: WalkForwardResult) -> Evidence:
         name=result.config.name,
         scheme=str(result.plan["scheme"]),
         folds=len(result.folds),
-        series=tuple(sorted(f"{instrument} {timeframe}" for instrument, timeframe in tested)),
+        series=tuple(sorted(f"{instrument} {timeframe}" for instrument, timeframe in tested.tolist())),
         first=times.min(),
         last=times.max(),
         data=str(result.plan["fingerprint"])[:8],

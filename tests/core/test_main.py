@@ -5,7 +5,7 @@ import pytest
 
 from core.__main__ import main
 from core.cli.command import parse_time
-from core.cli.output import show_evaluation
+from core.cli.output import show_evaluation, show_walk_forward
 from core.errors import InputError
 from core.predictor import Predictor
 from core.training.evaluation import evaluate
@@ -118,6 +118,37 @@ def test_an_evaluation_that_reaches_into_training_says_so(home, walk_bundle, wal
     assert result.instruments == ["AAA"]
     entry = result.tasks["direction"].baselines["prior"]
     assert entry["log_loss"] == pytest.approx(np.log(3), abs=1e-9)
+
+
+def test_a_range_of_a_few_bars_keeps_its_last_labels_and_says_what_waits(home, walk_bundle, walk_store):
+    from dataclasses import replace
+
+    flat = {"prior": {"shares": [1 / 3] * 3}}
+    bundle = replace(walk_bundle, baselines={task.name: flat for task in walk_bundle.config.tasks})
+    predictor, ts = Predictor(bundle, walk_store), walk_store.read_range("AAA", "1d")["ts"]
+    inside = evaluate(predictor, ts.iloc[-40], ts.iloc[-33], "AAA")
+    assert inside.tasks["direction"].rows == 8
+    assert inside.undecided == {}
+    last = evaluate(predictor, ts.iloc[-20], None, "AAA")
+    horizon, lead = bundle.config.labels.horizon, bundle.config.labels.regime_lead
+    assert last.tasks["direction"].rows == 20 - horizon
+    assert last.undecided == {"AAA|1d": max(horizon, lead)}
+    assert "bars that decide their outcome are not stored" in show_evaluation(last.to_dict())
+
+
+def test_a_walk_forward_calls_better_only_what_holds_with_all_comparisons_counted():
+    scores = {key: {"value": 0.5} for key in ("accuracy", "macro_f1", "mcc", "log_loss", "ece")}
+    beside = {
+        name: scores | {"model_minus_baseline": {"value": value, "low": value - 0.01, "high": -0.001, "p": p}}
+        for name, value, p in (("prior", -0.2, 0.001), ("har", -0.012, 0.03), ("logistic", -0.01, 0.04))
+    }
+    entry = {"pooled": {"rows": 100, "model": scores, "baselines": beside}}
+    said = show_walk_forward({"folds": 3, "folder": "x", "summary": {"direction": entry}})
+    lines = {line.split()[1]: line for line in said.splitlines() if line.strip().startswith("direction")}
+    assert lines["prior"].endswith("better")
+    assert lines["har"].endswith(lines["logistic"][-19:])
+    assert lines["har"].endswith("no difference shown")
+    assert "Holm" in said
 
 
 def test_ingest_reports_and_lists(home, capsys, tmp_path):

@@ -17,6 +17,7 @@ from core.data.ingest.containers.table import INSTRUMENT, Table
 
 _PRICES = OHLCV[:4]
 _CLOCK = r"\s*(?:\d\d?(?::\d\d){1,2}(?:\.\d+)?\s*(?:[AaPp][Mm])?|\d{3,4}|\d{5,6})\s*"
+_NAMED_CLOCK = rf"{_CLOCK}|\s*\d{{1,2}}\s*"  # hours alone, or midnight as 0, under a name that says so
 _TIMEFRAME = r"(?i)\s*(?:[mhdw]\d{0,4}|\d{1,5}(?:[mhdw]|min)?|daily|weekly|hourly)\s*"
 _IDENTIFIERS = frozenset(
     {"id", "idx", "index", "level0", "no", "nr", "row", "rownum", "record", "rtype", "flags", "sequence"}
@@ -48,7 +49,7 @@ def meanings_by_name(table: Table, guessed: list[str]) -> dict[str, str]:
         claim(meaning, next((c for c in claims(columns, meaning) if c not in meanings), None))
     if time is not None and style is not None and style.dates_only:
         clocks = [c for c in columns if key(c) in ("time", "clock", "hour", "timeofday", "时间", "交易时间")]
-        claim("clock", next((c for c in clocks if c not in meanings and _all(table, c, _CLOCK)), None))
+        claim("clock", next((c for c in clocks if c not in meanings and _all(table, c, _NAMED_CLOCK)), None))
     for meaning in ("instrument", "timeframe"):
         named = [column for column in claims(columns, meaning) if column not in meanings]
         claim(
@@ -145,7 +146,9 @@ def _time_column(table: Table, columns: Sequence[str]) -> tuple[str | None, Time
         style = guess_style(cells)
         # A volume of nine digits looks like an epoch, one of four like a year; times rise or fall.
         numeric = style is not None and style.form != "typed" and _is_numeric(cells)
-        if style is not None and (not numeric or (style.form in ("epoch", "compact") and _is_sorted(cells))):
+        if style is not None and (
+            not numeric or (style.form in ("epoch", "year first") and _is_sorted(cells))
+        ):
             return column, style
     return (named[0], None) if named else (None, None)
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from core.data.ingest.columns.words import field_of
 from core.data.ingest.containers.headers import Header, is_value, read_header
 from core.data.ingest.containers.packed import HEAD_BYTES, Source
 from core.data.ingest.containers.table import SAMPLE_ROWS, Batch, Table
@@ -200,6 +201,12 @@ def _find_layout(lines: list[str], name: str) -> _Layout:
         named = [*short, ""] if all(not row[-1].strip() for row in table) else ["", *short]
         header = read_header([named, *table])
         return _Layout(delimiter, header, filled[start - 1][0] + header.rows, tuple(named))
+    if delimiter == "," and len(short) < width - 1 and sum(field_of(cell) is not None for cell in short) > 2:
+        raise BarsError(
+            f"as many cells in each row as the header names ({len(short)})",
+            f"{name} with {width} in line {filled[start][0] + 1}, as decimal commas make",
+            "put such numbers in quotes or separate the columns by semicolons",
+        )
     header = read_header(table)
     repeats = tuple(table[0]) if header.rows else ()
     return _Layout(delimiter, header, filled[start][0] + header.rows, repeats)

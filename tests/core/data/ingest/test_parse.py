@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,41 @@ FORMATS = {
         {"timezone": "UTC"},
         "EURUSD",
         "1h",
+    ),
+    "hours in a column of their own": (
+        "ES.csv",
+        "Date,Hour,Open,High,Low,Close,Volume\n" + lines(HOURS, "{t:%Y-%m-%d},{t.hour},{o},{h},{l},{c},{v}"),
+        {"timezone": "UTC"},
+        "ES",
+        "1h",
+    ),
+    "clocks of four digits": (
+        "ES.csv",
+        "Date,Time,Open,High,Low,Close,Vol\n" + lines(HOURS, "{t:%m/%d/%Y},{t:%H%M},{o},{h},{l},{c},{v}"),
+        {"timezone": "UTC", "date_order": "month first"},
+        "ES",
+        "1h",
+    ),
+    "hours in words and currencies": (
+        "Coinbase_BTCUSD_1h.csv",
+        "Date,Open,High,Low,Close,Volume\n" + lines(HOURS, "{t:%Y-%m-%d %I-%p},${o},${h},${l},${c},{v}"),
+        {"timezone": "UTC"},
+        "BTCUSD",
+        "1h",
+    ),
+    "offsets of two digits": (
+        "btc.csv",
+        "ts,open,high,low,close,volume\n" + lines(HOURS, "{t:%Y-%m-%d %H:%M:%S}+00,{o},{h},{l},{c},{v}"),
+        {"timezone": "America/New_York"},
+        "BTC",
+        "1h",
+    ),
+    "years of two digits": (
+        "TCS.csv",
+        "Date,Open,High,Low,Close,Volume\n" + lines(DAYS, "{t:%d-%b-%y},{o},{h},{l},{c},{v}"),
+        {},
+        "TCS",
+        "1d",
     ),
     "offsets": (
         "A.csv",
@@ -281,6 +317,22 @@ def test_hours_that_cannot_be_placed_are_left_out_and_said():
     assert (len(batch.bars), batch.found[0].verdict) == (47, "dropped")
 
 
+def test_a_repeated_hour_is_told_apart_across_pieces_of_a_file():
+    truth = pd.date_range("2020-10-24 23:00", periods=240, freq="min", tz="UTC")
+    text = clock_file(truth.tz_convert("Europe/Berlin").tz_localize(None))
+    table = read_table(text.encode(), "X.csv")
+    whole = table.read
+
+    def pieces(*arguments):
+        for batch in whole(*arguments):
+            for start in range(0, len(batch.frame), 50):
+                frame = batch.frame.iloc[start : start + 50].reset_index(drop=True)
+                yield replace(batch, frame=frame, lines=batch.lines[start : start + 50])
+
+    bars = parse_bars(replace(table, read=pieces), timezone="Europe/Berlin")
+    assert bars["ts"].tolist() == list(truth)
+
+
 def test_naive_times_need_a_zone_and_a_real_one():
     with pytest.raises(BarsError, match=r"time zone, got times without one .*--timezone UTC"):
         parse("X.csv", clock_file(HOURS))
@@ -320,6 +372,11 @@ def test_a_gmt_column_needs_no_zone():
             r"numbers in column 'Open', got mostly text \(line 2: 'a'",
         ),
         ("a.csv", b"Date,Open,High,Low,Close\n2020-01-01,1,2,1,1\n", "at least two bars"),
+        (
+            "a.csv",
+            b"Date,Open,High,Low,Close\n2020-01-01,1,5,2,5,1,1,1,2\n2020-01-02,1,5,2,5,1,1,1,2\n",
+            r"the header names \(5\), got a.csv with 9 in line 2, as decimal commas make",
+        ),
         ("a.csv", b"Date,Open,High,Low,Close\n2020-01-01,1,2,1,1\n2020-02-01,1,2,1,1\n", "31 days"),
     ],
 )

@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -161,6 +162,21 @@ def test_ingest_reports_and_lists(home, capsys, tmp_path):
         entry for entry in series if entry["instrument"] == "CCC"
     ).items()
     assert "skipped" in run(capsys, "ingest", "--bundled", "--if-empty")
+
+
+def test_ingest_takes_each_file_of_a_zip_and_what_the_user_says_of_columns(home, capsys, tmp_path):
+    path = tmp_path / "both.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, seed in (("EEE.csv", 5), ("FFF.csv", 6)):
+            bars = random_walk(name, 60, seed).drop(columns=["instrument", "timeframe"])
+            archive.writestr(name, bars.rename(columns={"close": "fixing"}).to_csv(index=False))
+    assert main(["ingest", str(path)]) == 2
+    assert "--column close=NAME" in capsys.readouterr().err
+    report = run(capsys, "ingest", str(path), "--column", "close=fixing")
+    assert [(file["name"], file["inserted"]) for file in report["files"]] == [
+        ("EEE.csv", 60),
+        ("FFF.csv", 60),
+    ]
 
 
 def test_output_for_people_is_text(home, capsys):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -28,13 +30,14 @@ def said(page: AppTest) -> str:
     return " ".join(str(element.value) for kind in kinds for element in page.get(kind))
 
 
-def give(page: AppTest, name: str, text: str) -> AppTest:
-    page.file_uploader[0].set_value((name, text.encode(), "text/csv")).run()
+def give(page: AppTest, name: str, content: str | bytes) -> AppTest:
+    data = content.encode() if isinstance(content, str) else content
+    page.file_uploader[0].set_value((name, data, "text/csv")).run()
     assert not page.exception
     return page
 
 
-def choose(page: AppTest, label: str, value: str) -> None:
+def choose(page: AppTest, label: str, value: str | int) -> None:
     next(box for box in page.selectbox if box.label == label).set_value(value).run()
 
 
@@ -71,3 +74,24 @@ def test_a_file_that_names_no_instrument_asks_for_its_name(page):
     assert not page.button
     page.text_input[0].set_value("ABC").run()
     assert page.button(key="ingest")
+
+
+def test_each_table_of_a_zip_can_be_shown_and_ingested(page, tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("AAA", "BBB"):
+            archive.writestr(
+                f"{name}.csv", "Date,Open,High,Low,Close\n2024-01-02,1,2,1,1\n2024-01-03,1,2,1,1\n"
+            )
+    give(page, "both.zip", packed.getvalue())
+    choose(page, "The file holds 2 tables; each is ingested by itself", 1)
+    page.button(key="ingest").click().run()
+    assert not page.exception
+    assert [series.instrument for series in BarStore(tmp_path / "home").series()] == ["BBB"]
+
+
+def test_what_is_left_out_and_what_becomes_a_feature_is_said(page):
+    rows = "".join(f"{day:%Y-%m-%d},10,11,9,10,{i % 5},{i % 2}\n" for i, day in enumerate(DAYS))
+    give(page, "AAA.csv", "Date,Open,High,Low,Close,mood,Target\n" + rows)
+    assert "Features from further columns: mood." in said(page)
+    assert "Left out: Target" in said(page)

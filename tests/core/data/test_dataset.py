@@ -301,11 +301,21 @@ def test_the_fingerprint_is_of_the_content():
         ({"timeframes": ["1h"]}, "bars of all at 1h"),
         ({"feature_columns": ["rsi14"]}, "did you mean 'rsi_14'"),
         ({"feature_columns": ["auto", "rsi14"]}, "did you mean 'rsi_14'"),
+        ({"as_is": ["sentimental"]}, "did you mean 'sentiment'"),
     ],
 )
 def test_what_is_not_there_is_refused(data, message):
     with pytest.raises(ConfigError, match=message):
         prepare(BARS, _config(data=data))
+
+
+def test_labels_in_words_are_no_features_and_make_a_task():
+    words = pd.Series(np.where(np.arange(1500) % 3, "calm", "wild"), dtype="str")
+    bars = {key: frame.assign(mood=words.reindex(frame.index)) for key, frame in BARS.items()}
+    task = {"name": "mood", "classes": ["calm", "wild"], "label": "column:mood"}
+    data = _prepare(bars, _config(tasks=[task]))
+    assert "mood" not in data.feature_names
+    np.testing.assert_array_equal(_series(data, "AAA|1d").labels["mood"][:6], [1, 0, 0, 1, 0, 0])
 
 
 def test_intensity_without_volatility_is_refused():

@@ -156,7 +156,9 @@ def _zip_members(source: Source, deepest: int) -> list[Source]:
         entries = [entry for entry in zipfile.ZipFile(file).infolist() if not entry.is_dir()]
     names = {entry.filename for entry in entries}
     if "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names):
-        _refuse_large(source, sum(entry.file_size for entry in entries), WHOLE_BYTES)
+        size = sum(entry.file_size for entry in entries)
+        _refuse_large(source, size, WHOLE_BYTES)
+        _refuse_absurd(source, size, sum(entry.compress_size for entry in entries))
         return [source]
     if names & {"mimetype", "[Content_Types].xml", "Index/Document.iwa"}:
         raise BarsError("a table of bars", f"{source.name}, which is a document", "save it as .xlsx or CSV")

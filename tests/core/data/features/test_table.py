@@ -250,3 +250,13 @@ def test_the_last_ten_bars_are_measured_against_the_average_the_regime_label_div
     for t in (200, 555, len(close) - 1):
         realised = np.sqrt(np.mean(returns[t - 9 : t + 1] ** 2))
         assert ratio[t] == pytest.approx(np.log(realised) - TABLE["log_volatility"][t], rel=1e-9)
+
+
+def test_a_column_taken_as_it_is_is_itself_and_the_others_stay_as_they_were():
+    mood = pd.Series(np.random.default_rng(0).normal(size=len(OWN)), index=OWN.index).where(OWN.index % 9 > 0)
+    bars = OWN.assign(mood=mood, flow=mood * 2, word="calm")
+    usual, as_is = feature_table(bars), feature_table(bars, as_is=["mood", "elsewhere"])
+    assert "word" not in usual
+    pd.testing.assert_series_equal(as_is["mood"], mood, check_names=False)
+    pd.testing.assert_frame_equal(as_is.drop(columns="mood"), usual.drop(columns="mood"))
+    assert not np.allclose(usual["mood"], mood, equal_nan=True)

@@ -373,7 +373,8 @@ def test_a_column_of_the_users_data_becomes_a_task():
     task = TaskConfig(name="mood", classes=["calm", "wild"], label="column:mood")
     wanted = np.tile([0, 1, 1, -1], 30)
     names = np.array(["calm", "wild", None], dtype=object)[wanted]
-    for column in (np.where(wanted < 0, np.nan, wanted), names):
+    words = pd.Series(np.array(["0", "1", None], dtype=object)[wanted], dtype="str")
+    for column in (np.where(wanted < 0, np.nan, wanted), names, words):
         quantities = measure_targets(bars.assign(mood=column), config, ["mood"])
         thresholds = fit_thresholds(quantities, np.ones(120, dtype=bool), config)
         frozen = thresholds.borders(len(quantities.sigma))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 
 import numpy as np
@@ -130,6 +131,4 @@ def test_rows_that_repeat_the_header_are_no_bars():
     ],
 )
 def test_a_header_is_told_from_data(rows, depth):
-    import csv
-
     assert read_header(list(csv.reader(rows))).rows == depth

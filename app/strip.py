@@ -74,7 +74,9 @@ def _judge_feed(at: controls.Moment) -> Feed | None:
     if controls.selection().bar is not None or controls.replaying():
         return None
     due = cached.next_due(at.key, at.bar)
-    return judge_feed(due, at.key.timeframe, cast(pd.Timestamp, pd.Timestamp.now("UTC")))
+    now = cast(pd.Timestamp, pd.Timestamp.now("UTC"))
+    session = cached.store().session(at.key.instrument, at.key.timeframe)
+    return judge_feed(due, at.key.timeframe, now, session)
 
 
 def _watch_feed() -> None:

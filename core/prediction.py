@@ -167,6 +167,8 @@ class Prediction:
         What the bar's outcome was to the model (`core.data.segments.SeenData.use_of`).
     data_fingerprint
         SHA-256 of the model input (window of scaled features).
+    caveats
+        What to know of the bars behind it, in sentences: a hole in the window, bars of one price, no volume.
     """
 
     instrument: str
@@ -184,6 +186,7 @@ class Prediction:
     known_timeframe: bool = True
     segment: Use = "unknown"
     representation_distance: float = float("nan")
+    caveats: tuple[str, ...] = ()
 
     @property
     def in_sample(self) -> bool:
@@ -192,7 +195,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; times in ISO 8601, UTC."""
-        plain = {name: getattr(self, name) for name in _PLAIN}
+        plain = {name: getattr(self, name) for name in _PLAIN} | {"caveats": list(self.caveats)}
         times = {"ts": self.ts.isoformat(), "known_at": self.known_at.isoformat()}
         return plain | times | {"tasks": {name: task.to_dict() for name, task in self.tasks.items()}}
 
@@ -241,9 +244,10 @@ class AttentionWindow:
 
 @dataclass(frozen=True)
 class ModelWindow:
-    """The model's input at one bar: scaled features and their bar opens."""
+    """The model's input at one bar: scaled features, their bar opens, and what to know of the bars."""
 
     instrument: str
     timeframe: str
     ts: np.ndarray
     features: np.ndarray
+    caveats: tuple[str, ...] = ()

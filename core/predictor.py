@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.confidence.ranks import SourceRanks
 from core.confidence.similarity import window_statistics
 from core.confidence.sources import SOURCES, ConfidenceSources, estimate_sources
 from core.config import TaskConfig
+from core.data.caveats import describe_windows, find_missing
 from core.data.dataset import LabelledSeries, prepare_frozen
 from core.data.features.table import warm_up
 from core.data.inputs import prepare_window, series_key
@@ -92,16 +93,19 @@ class Predictor:
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp
     ) -> list[Prediction]:
         """Predict at every stored bar that opens in [start, end] and can be scored, oldest first."""
-        series = self.label_range(instrument, timeframe, start, end)
+        bars = self._read_range(instrument, timeframe, start, end)
+        series = self._label(bars)
         first = int(np.searchsorted(series.ts, naive_utc(start)))
         ends = whole_windows(series.missing, self.length, self.bundle.config.data.max_missing_share)
         ends = ends[ends >= first]
+        caveats = dict(zip(ends, self._caveats(bars, map(int, ends)), strict=True))
         predictions = []
         for chunk in (ends[i : i + BATCH] for i in range(0, len(ends), BATCH)):
             began = time.perf_counter()
+            parts = {end: slice(end + 1 - self.length, end + 1) for end in chunk}
             windows = [
-                ModelWindow(instrument, timeframe, series.ts[part], series.features[part])
-                for part in (slice(end + 1 - self.length, end + 1) for end in chunk)
+                ModelWindow(instrument, timeframe, series.ts[part], series.features[part], caveats[end])
+                for end, part in parts.items()
             ]
             predictions += self._score(windows, began)
         return predictions
@@ -125,6 +129,16 @@ class Predictor:
         WindowError
             If no bar lies in the range, or too few before its end.
         """
+        return self._label(self._read_range(instrument, timeframe, start, end, ahead))
+
+    def _read_range(
+        self,
+        instrument: str,
+        timeframe: str,
+        start: pd.Timestamp | None,
+        end: pd.Timestamp | None,
+        ahead: int = 0,
+    ) -> pd.DataFrame:
         bars = self.store.read_range(instrument, timeframe, start, end)
         if start is not None:
             before = cast(pd.Timestamp, start - pd.Timedelta(microseconds=1))
@@ -140,6 +154,10 @@ class Predictor:
                 f"{len(bars)} in all" if len(bars) else "no bar in the range",
                 "choose a later or longer range",
             )
+        return bars
+
+    def _label(self, bars: pd.DataFrame) -> LabelledSeries:
+        instrument, timeframe = str(bars["instrument"].iloc[0]), str(bars["timeframe"].iloc[0])
         others = self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
         thresholds = self.bundle.thresholds.get(series_key(instrument, timeframe))
         return prepare_frozen(
@@ -165,10 +183,16 @@ class Predictor:
     def window(self, instrument: str, timeframe: str, at: pd.Timestamp | None = None) -> ModelWindow:
         """The model's input for the last bar at or before `at`."""
         bars, others = self.read_bars(instrument, timeframe, at)
-        features, ts = prepare_window(
-            bars, others, self.bundle.feature_names, self.bundle.scaler, self.bundle.config, self.length
-        )
-        return ModelWindow(instrument, timeframe, ts, features)
+        (caveats,) = self._caveats(bars, [len(bars) - 1])
+        try:
+            features, ts = prepare_window(
+                bars, others, self.bundle.feature_names, self.bundle.scaler, self.bundle.config, self.length
+            )
+        except WindowError as error:
+            # A hole may be the very reason.
+            fix = ". ".join([error.fix, *(said.rstrip(".") for said in caveats)])
+            raise WindowError(error.expected, error.received, fix) from None
+        return ModelWindow(instrument, timeframe, ts, features, caveats)
 
     def read_bars(
         self, instrument: str, timeframe: str, at: pd.Timestamp | None = None
@@ -185,6 +209,9 @@ class Predictor:
             when = "" if at is None else f" up to {at:%Y-%m-%d %H:%M} UTC"
             raise ShortSeriesError(f"{instrument} {timeframe}{when}", self.length, len(bars))
         return bars, self._others(instrument, timeframe, bars["ts"].iloc[0], bars["ts"].iloc[-1])
+
+    def _caveats(self, bars: pd.DataFrame, ends: Iterable[int]) -> list[tuple[str, ...]]:
+        return describe_windows(bars, find_missing(self.store, bars), ends, self.length)
 
     def _others(
         self, instrument: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp
@@ -215,6 +242,9 @@ class Predictor:
             self._state(task, traced.layers[-1][task.name], sources[task.name])
             for task in bundle.config.tasks
         ]
+        sessions = {
+            key: self.store.session(*key) for key in {(one.instrument, one.timeframe) for one in windows}
+        }
         latency = 1e3 * (time.perf_counter() - began) / len(windows)
         predictions = []
         for row, window in enumerate(windows):
@@ -224,7 +254,7 @@ class Predictor:
                     instrument=window.instrument,
                     timeframe=window.timeframe,
                     ts=ts,
-                    known_at=known_at(ts, window.timeframe),
+                    known_at=known_at(ts, window.timeframe, sessions[window.instrument, window.timeframe]),
                     model_name=bundle.name,
                     model_version=bundle.version,
                     latency_ms=latency,
@@ -236,6 +266,7 @@ class Predictor:
                     tasks={predicted[row].task: predicted[row] for predicted in tasks},
                     known_timeframe=bundle.seen.knows(timeframe=window.timeframe),
                     segment=bundle.seen.use_of(series_key(window.instrument, window.timeframe), ts),
+                    caveats=window.caveats,
                 )
             )
         return predictions

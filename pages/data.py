@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from app.data import upload
+from app.data import stored, upload
 from app.shell import cached, notices
 
 VERDICTS = {"dropped": "left out", "repaired": "repaired", "flagged": "kept, look at it"}
-
-
-def draw_series() -> None:
-    """Every stored series with its span and number of bars."""
-    held = cached.series()
-    if not held:
-        notices.show_empty_store()
-        return
-    st.markdown(f"**{len(held)} series stored**")
-    table = pd.DataFrame(
-        [(s.instrument, s.timeframe, s.first, s.last, s.bars) for s in held],
-        columns=["instrument", "timeframe", "first bar", "last bar", "bars"],
-    )
-    form = "YYYY-MM-DD HH:mm" if any(s.timeframe not in ("1d", "1w") for s in held) else "YYYY-MM-DD"
-    st.dataframe(
-        table, hide_index=True, height="content" if len(table) <= 14 else 520, alt="Stored series",
-        column_config={
-            name: st.column_config.DatetimeColumn(format=form, timezone="UTC", help="Open of the bar, UTC")
-            for name in ("first bar", "last bar")
-        }
-        | {
-            "bars": st.column_config.NumberColumn(format="localized"),
-        },
-    )  # fmt: skip
 
 
 def draw_findings() -> None:
@@ -62,9 +37,9 @@ def draw_findings() -> None:
     )  # fmt: skip
 
 
-stored, bring = st.columns([0.45, 0.55], gap="large")
-with stored, notices.guard():
-    draw_series()
+held, bring = st.columns([0.45, 0.55], gap="large")
+with held, notices.guard():
+    stored.draw_stored()
 with bring, notices.guard():
     st.markdown("**Bring your own bars**")
     upload.draw_upload()

@@ -1,4 +1,4 @@
 """The Data screen.
 
-Files: upload.
+Files: rehearsal, stored, upload.
 """

@@ -8,13 +8,14 @@ from zoneinfo import available_timezones
 import pandas as pd
 import streamlit as st
 
+from app.data.rehearsal import LARGE, draw_rehearsal
 from app.shell import cached, notices
 from core.data.bars import OHLCV
 from core.data.ingest.cells.numbers import DECIMALS, Decimal
 from core.data.ingest.cells.order import ORDERS, Order, UndecidedError
 from core.data.ingest.containers.table import Table
 from core.data.ingest.mapping import MEANINGS, ColumnMapping, guess_mapping, remap
-from core.data.ingest.parse import parse_batches
+from core.data.ingest.parse import parse_batches, zone_needed
 from core.data.ingest.run import IngestReport, ingest_file
 from core.data.ingest.settle import settle_mapping
 from core.data.ingest.tables import FILE_TYPES, read_tables
@@ -33,6 +34,10 @@ _WORDS = {
     "label": "label (for a task, no feature)",
     "ignored": "not used",
 }
+_ZONE_HELP = (
+    "Times without a zone are read in it. Daily and weekly bars stand under their trading date, which needs "
+    "it only where the file's own stamps do not say which day is meant."
+)
 _MAIN_ZONES = ["UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Tokyo"]
 
 
@@ -57,14 +62,16 @@ def draw_upload() -> None:
         mapping = settled
         for sentence in (*mapping.guessed, *mapping.notes):
             st.caption(sentence)
-        if mapping.timezone_needed and options["timezone"] is None:
+        if options["timezone"] is None and zone_needed(table, mapping, options["timeframe"]):
             st.info("The times in this file carry no zone. Choose the zone they are written in.")
             return
         if mapping.column("instrument") is None and options["instrument"] is None:
             st.info("Neither the file nor its name says which instrument this is. Type its name.")
             return
         _draw_preview(table, mapping, options)
-        if st.button("Ingest this file", type="primary", key="ingest"):
+        options["close"] = _draw_close(options["timezone"], file_id)
+        may = draw_rehearsal(table, mapping, options, file_id, large=uploaded.size > LARGE)
+        if st.button("Ingest this file", type="primary", key="ingest", disabled=not may):
             report = notices.run_with_progress(
                 f"Ingesting {table.name}",
                 lambda progress: ingest_file(
@@ -140,13 +147,25 @@ def _draw_options(mapping: ColumnMapping, file_id: str) -> dict[str, Any]:
         if mapping.column("timeframe") is None:
             chosen = st.selectbox("Timeframe", [AS_FOUND, *DURATIONS], key=f"timeframe_{file_id}", width=150)
             options["timeframe"] = None if chosen == AS_FOUND else chosen
-        if mapping.timezone_needed:
-            zones = _MAIN_ZONES + sorted(available_timezones() - set(_MAIN_ZONES))
-            options["timezone"] = st.selectbox(
-                "Time zone of the file", zones, index=None, key=f"zone_{file_id}", width=220,
-                placeholder="choose a zone",
-            )  # fmt: skip
+        zones = _MAIN_ZONES + sorted(available_timezones() - set(_MAIN_ZONES))
+        label = "Time zone of the file" if mapping.timezone_needed else "Time zone of the exchange"
+        options["timezone"] = st.selectbox(
+            label, zones, index=None, key=f"zone_{file_id}", width=220,
+            placeholder="choose a zone" if mapping.timezone_needed else "as the file says", help=_ZONE_HELP,
+        )  # fmt: skip
     return options
+
+
+def _draw_close(zone: str | None, file_id: str) -> str | None:
+    """When the exchange's session ends, asked where its zone is known."""
+    if zone is None:
+        return None
+    typed = st.text_input(
+        f"Daily and weekly bars: the session closes at ({zone})", key=f"close_{file_id}", max_chars=5,
+        width=320, placeholder="such as 16:00; empty if not known",
+        help="A bar is known at its session's close; without it, at the end of its day in UTC.",
+    )  # fmt: skip
+    return typed.strip() or None
 
 
 def _settle(table: Table, mapping: ColumnMapping, timezone: str | None, file_id: str) -> ColumnMapping | None:

@@ -10,12 +10,12 @@ from core.prediction import Prediction
 
 
 def draw_doubts(prediction: Prediction, at: controls.Moment) -> None:
-    """When the bar was; whether it is in sample, unlike training, or of a series the model does not know."""
+    """When the bar was; whether it is in sample, strange, or of a series the model does not know."""
     due, holiday = cached.next_due(at.key, at.bar), cached.may_be_holiday(at.key, at.bar)
     st.markdown(prediction_words.facts(prediction, due, at.key.timeframe, controls.zone(), holiday=holiday))
     notices.show_in_sample(prediction)
-    if prediction.out_of_distribution:
-        st.warning(prediction_words.unlike_training(prediction), icon=":material/help:")
+    for said in prediction_words.reservations(prediction):
+        st.warning(said, icon=":material/help:")
     unseen = prediction_words.unseen_sentence(prediction)
     if unseen:
         st.info(unseen, icon=":material/info:")

@@ -29,10 +29,10 @@ from app.words.predictions import (
     bar_text,
     in_sample_sentence,
     moment_text,
+    reservations,
     routing_sentence,
     silent_sentence,
     title_of,
-    unlike_training,
     unseen_sentence,
     why_sentence,
 )
@@ -53,9 +53,7 @@ def name_of(material: Material) -> str:
 def draw_head(material: Material) -> str:
     """What this is about, in one look: the moment, the model, the doubts, the way back."""
     prediction = material.explanation.moment.prediction
-    warnings = [said for said in [in_sample_sentence(prediction)] if said]
-    if prediction.out_of_distribution:
-        warnings.append(unlike_training(prediction))
+    warnings = [said for said in [in_sample_sentence(prediction), *reservations(prediction)] if said]
     warnings += [said for said in [unseen_sentence(prediction)] if said]
     return fill(
         "head",

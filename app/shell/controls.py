@@ -71,6 +71,15 @@ def change(**changes: Any) -> None:
     st.session_state[_CHANGED] = True
 
 
+def leave(instrument: str, timeframe: str) -> None:
+    """Select the default series if this one, which is no longer stored, was selected."""
+    chosen = selection()
+    if (chosen.instrument, chosen.timeframe) == (instrument, timeframe):
+        held = [(s.instrument, s.timeframe) for s in cached.series()]
+        st.session_state[_SELECTION] = default_selection(held)
+        st.session_state[_CHANGED] = True
+
+
 def reset() -> None:
     """Way back from a link that names what is not there: the same series' latest bar, else the default."""
     held = [(s.instrument, s.timeframe) for s in cached.series()]

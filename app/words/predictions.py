@@ -145,6 +145,12 @@ def in_sample_sentence(prediction: Prediction) -> str:
     return IN_SAMPLE_WORDS.get(prediction.segment, "")
 
 
+def reservations(prediction: Prediction) -> list[str]:
+    """What should make one trust a prediction less: a strange window, and what to know of its bars."""
+    strange = [unlike_training(prediction)] if prediction.out_of_distribution else []
+    return [*strange, *([" ".join(prediction.caveats)] if prediction.caveats else [])]
+
+
 def unseen_sentence(prediction: Prediction) -> str:
     """What of the series the model was trained without; empty where it knows both."""
     unseen = [] if prediction.known_instrument else [prediction.instrument]

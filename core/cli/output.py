@@ -34,6 +34,7 @@ def show_prediction(result: dict[str, Any]) -> str:
         f"model {result['model_name']} {result['model_version']}, {result['latency_ms']:.0f} ms"
         + _unlike(result),
         *_in_sample(result["segment"]),
+        *_caveats(result),
     ]
     for name, task in result["tasks"].items():
         shares = "  ".join(
@@ -55,6 +56,10 @@ def _unlike(result: dict[str, Any]) -> str:
 def _in_sample(segment: str) -> list[str]:
     """A line that says so where the bar's outcome helped to make the model."""
     return [f"IN SAMPLE: {USES[segment]}"] if segment in USES else []
+
+
+def _caveats(result: dict[str, Any]) -> list[str]:
+    return [f"NOTE: {sentence}" for sentence in result["caveats"]]
 
 
 def _behind(task: dict[str, Any]) -> list[str]:
@@ -100,11 +105,12 @@ def show_ingest(result: dict[str, Any]) -> str:
     """What became of each file, and what the quality gate found."""
     if "skipped" in result:
         return f"Nothing to do: {result['skipped']}."
-    lines = []
+    lines = ["Rehearsed only, nothing is written."] if result["rehearsed"] else []
     for report in result["files"]:
+        other = f" ({report['changed']:,} with other values)" if report["changed"] else ""
         lines.append(
             f"{report['name']}: {report['rows']:,} rows read, {report['inserted']:,} bars new, "
-            f"{report['updated']:,} written over, {report['dropped']:,} dropped"
+            f"{report['updated']:,} written over{other}, {report['dropped']:,} dropped"
         )
         lines += [f"  guess: {guess}" for guess in report["guessed"]]
         lines += [f"  note: {note}" for note in report["notes"]]
@@ -113,6 +119,11 @@ def show_ingest(result: dict[str, Any]) -> str:
             for found in report["findings"]
         ]
     return "\n".join(lines)
+
+
+def show_delete(result: dict[str, Any]) -> str:
+    """What was deleted."""
+    return f"{result['instrument']} {result['timeframe']}: {result['deleted']:,} bars deleted."
 
 
 def show_training(result: dict[str, Any]) -> str:
@@ -190,6 +201,7 @@ def show_explanation(result: dict[str, Any]) -> str:
         f"{result['instrument']} {result['timeframe']}, bar of {result['ts']}, known at {result['known_at']}",
         f"model {result['model_name']} {result['model_version']}, {task}: {shares}{_unlike(result)}",
         *_in_sample(result["segment"]),
+        *_caveats(result),
         "",
         f"Why {target}? By {result['method']}, in log-odds; P below is before calibration:",
         _reference_line(result),

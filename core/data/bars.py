@@ -7,6 +7,7 @@ sorted by ts within a series.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -16,8 +17,12 @@ from core.errors import BarsError
 from core.timeframe import duration
 
 OHLCV = ("open", "high", "low", "close", "volume")
+PRICES = ["open", "high", "low", "close"]
 KEY = ("instrument", "timeframe", "ts")
 UTC_DTYPE = "datetime64[us, UTC]"
+EARLIEST = cast(pd.Timestamp, pd.Timestamp("1678-01-01", tz="UTC"))
+LATEST = cast(pd.Timestamp, pd.Timestamp("2262-01-01", tz="UTC"))
+"""Bars open at or after the one and before the other: times beyond cannot be told in nanoseconds."""
 # Bins are counted from a Monday so that weeks start on Mondays; days and hours are unaffected.
 _ORIGIN = np.datetime64("1970-01-05", "us")
 
@@ -69,6 +74,47 @@ def as_bars(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).sort_values(list(KEY), kind="stable", ignore_index=True)
 
 
+def refuse_far(bars: pd.DataFrame) -> None:
+    """Refuse bars that open before `EARLIEST` or from `LATEST` on.
+
+    Raises
+    ------
+    BarsError
+    """
+    ts = one_column(bars, "ts")
+    far = bars.loc[(ts < EARLIEST) | (ts >= LATEST)]
+    if len(far):
+        raise BarsError(
+            f"bars of the years {EARLIEST.year} to {LATEST.year - 1}",
+            f"one of {far['ts'].dt.year.iloc[0]}",
+            "correct its time",
+        )
+
+
+def label_bars(table: pd.DataFrame, instrument: str, timeframe: str) -> pd.DataFrame:
+    """The bars frame of a series' stored columns, whose ts is in microseconds since 1970."""
+    table["ts"] = pd.Series(table["ts"].to_numpy().view("datetime64[us]")).dt.tz_localize("UTC")
+    table.insert(0, "timeframe", pd.Series(timeframe, index=table.index, dtype="str"))
+    table.insert(0, "instrument", pd.Series(instrument, index=table.index, dtype="str"))
+    return table
+
+
+def bar_content(heading: str, bars: pd.DataFrame) -> Iterator[bytes | np.ndarray]:
+    """What a digest of one series is taken over; a column without any value is as good as none."""
+    yield heading.encode()
+    yield bars["ts"].to_numpy(dtype="datetime64[us]").astype("<i8")
+    for name in sorted(bars.columns.difference(["instrument", "timeframe", "ts"])):
+        if isinstance(bars[name].dtype, pd.StringDtype):
+            if bool(bars[name].notna().any()):
+                yield f"{name}\n{bars[name].to_json(orient='values')}\n".encode()
+            continue
+        # One zero and one NaN, of which bits know two and many.
+        values = bars[name].to_numpy(dtype="<f8") + 0.0
+        if not np.isnan(values).all():
+            yield name.encode() + b"\n"
+            yield np.where(np.isnan(values), np.nan, values).astype("<f8")
+
+
 def one_column(frame: pd.DataFrame, name: str) -> pd.Series:
     """One column of a frame (indexing by a name may give a frame, for all a type checker knows)."""
     return cast(pd.Series, frame[name])
@@ -87,24 +133,38 @@ def empty_bars() -> pd.DataFrame:
 def adjust_prices(bars: pd.DataFrame) -> pd.DataFrame:
     """Scale open, high, low and close by adj_close / close and drop `adj_close`.
 
-    Bars without `adj_close` take the factor of the bar before them (of the bar after them at the start
-    of a series); a series without any keeps its prices. Frames without the column come back as they are.
+    Bars without a positive `adj_close` take the factor of the bar before them (of the bar after them at
+    the start of a series); a series without any keeps its prices. Frames without the column come back as
+    they are.
     Volume is left alone. Several series may stand in one frame.
     """
     if "adj_close" not in bars.columns:
         return bars
-    factor = one_column(bars, "adj_close") / one_column(bars, "close")
+    known = one_column(bars, "adj_close") > 0
+    factor = (one_column(bars, "adj_close") / one_column(bars, "close")).where(known)
     if factor.hasnans:
         series = [bars["instrument"], bars["timeframe"]]
         factor = factor.groupby(series).ffill().groupby(series).bfill().fillna(1.0)
     adjusted = bars.drop(columns="adj_close")
-    for name in ("open", "high", "low", "close"):
+    for name in PRICES:
         adjusted[name] = bars[name] * factor
     # close * (adj_close / close) may differ from adj_close in the last bit.
-    adjusted["close"] = bars["adj_close"].where(bars["adj_close"].notna(), adjusted["close"])
+    adjusted["close"] = bars["adj_close"].where(known, adjusted["close"])
     adjusted["high"] = adjusted[["open", "high", "low", "close"]].max(axis=1)
     adjusted["low"] = adjusted[["open", "low", "close"]].min(axis=1)
     return adjusted
+
+
+def has_no_range(bars: pd.DataFrame) -> np.ndarray:
+    """Bars whose open, high, low and close are one price, shape (T,) bool."""
+    return (bars["high"] == bars["low"]).to_numpy()
+
+
+def is_filled_in(bars: pd.DataFrame) -> np.ndarray:
+    """Bars without volume that repeat the close before them, in a series that has volume; (T,) bool."""
+    volume = bars["volume"].to_numpy(float)
+    repeats = has_no_range(bars) & (bars["close"].diff() == 0).to_numpy()
+    return repeats & ~(volume > 0) & bool((volume > 0).any())
 
 
 def resample_bars(bars: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -147,9 +207,6 @@ def resample_bars(bars: pd.DataFrame, target: str) -> pd.DataFrame:
             **{name: table[name].to_numpy() for name in (*OHLCV, *extras)},
         }
     ).astype({"instrument": "str", "timeframe": "str"})
-
-
-PRICES = ["open", "high", "low", "close"]
 
 
 def quoted_prices(traded: pd.DataFrame, anchor: int = -1) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import pandas as pd
 
-from core.timeframe import duration, known_at
+from core.timeframe import Session, duration, known_at
 
 FRESH_FOR = cast(pd.Timedelta, pd.Timedelta(days=30))
 """A feed silent for longer is stored history: nobody waits for its next bar."""
@@ -30,7 +30,9 @@ class Feed:
     overdue: pd.Timedelta
 
 
-def judge_feed(next_due: pd.Timestamp, timeframe: str, now: pd.Timestamp) -> Feed:
+def judge_feed(
+    next_due: pd.Timestamp, timeframe: str, now: pd.Timestamp, session: Session | None = None
+) -> Feed:
     """Compare the close of the bar due after the newest stored one with the clock.
 
     Only meaningful while following the newest bar: whoever looks at an older one waits for nothing.
@@ -41,8 +43,10 @@ def judge_feed(next_due: pd.Timestamp, timeframe: str, now: pd.Timestamp) -> Fee
         When the next bar opens by the instrument's own calendar, UTC.
     now
         UTC.
+    session
+        When the instrument's trading day ends, where it is known.
     """
-    overdue = now - known_at(next_due, timeframe)
+    overdue = now - known_at(next_due, timeframe, session)
     grace = min(duration(timeframe), cast(pd.Timedelta, pd.Timedelta(hours=1)))
     if overdue <= grace:
         return Feed("fresh", cast(pd.Timedelta, pd.Timedelta(0)))

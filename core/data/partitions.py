@@ -7,10 +7,11 @@ lock; writers hold a file lock per partition.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -19,10 +20,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.disk import hold_lock, remove_leftovers, stage_file
+from core.disk import hold_lock, remove_leftovers, stage_file, write_json
 from core.errors import BarsError
+from core.timeframe import Session
 
 LOCK_SECONDS = 30.0
+SESSION = "session.json"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_SPAN = (-(2**63), 2**63 - 1)  # a column without any value has no statistics
 _ROW_GROUP = 4096  # rows; the last 300 bars then cost one or two small groups
@@ -106,6 +109,8 @@ def _opened(path: str | Path) -> Iterator[tuple[pq.ParquetFile, Footer]]:
                 )
                 groups.append(RowGroup(first, last, group.num_rows))
             yield parquet, Footer(tuple(groups))
+    except FileNotFoundError:
+        raise BarsError("a stored series", "one deleted just now", "ingest its bars again") from None
     except (pa.ArrowException, OSError, IndexError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, BarsError):
             raise
@@ -166,6 +171,21 @@ def series_folders(root: Path) -> Iterator[tuple[str, str, Path]]:
     for outer in sorted(root.glob("timeframe=*")):
         for inner in sorted(outer.glob("instrument=*")):
             yield unquote(inner.name.partition("=")[2]), outer.name.partition("=")[2], inner
+
+
+def read_session(folder: Path) -> Session | None:
+    """When the trading day of the series in `folder` ends, where that is kept."""
+    try:
+        return Session(**json.loads((folder / SESSION).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise corrupt(folder / SESSION, error) from None
+
+
+def write_session(folder: Path, session: Session) -> None:
+    """Keep when the trading day of the series in `folder` ends."""
+    write_json(folder / SESSION, asdict(session))
 
 
 def partition_files(folder: Path) -> list[str]:

@@ -10,19 +10,28 @@ import difflib
 import os
 import threading
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from core.data.bars import OHLCV, UTC_DTYPE, as_bars, empty_bars, one_column, resample_bars
+from core.data.bars import (
+    EARLIEST,
+    UTC_DTYPE,
+    as_bars,
+    bar_content,
+    empty_bars,
+    label_bars,
+    refuse_far,
+    resample_bars,
+)
 from core.data.findings import FINDING_COLUMNS, FINDING_SCHEMA
+from core.data.merging import UpsertCount, compare_bars, merge_bars
 from core.data.partitions import (
+    SESSION,
     FooterCache,
     locked,
     microseconds,
@@ -31,14 +40,16 @@ from core.data.partitions import (
     partition_names,
     read_newest,
     read_partition,
+    read_session,
     read_span,
     replace_partition,
     series_folder,
     series_folders,
+    write_session,
 )
 from core.disk import digest_parts
 from core.errors import BarsError
-from core.timeframe import duration
+from core.timeframe import Session, duration, newest_known
 
 _FINDING_KEY = ["instrument", "timeframe", "source", "check", "verdict"]
 
@@ -53,8 +64,6 @@ _FINDINGS = """
     SELECT * REPLACE (epoch_us(ts) AS ts, epoch_us(last_ts) AS last_ts)
     FROM parts ORDER BY instrument, timeframe, ts, "check"
 """
-_EARLIEST = cast(pd.Timestamp, pd.Timestamp("1677-01-01", tz="UTC"))
-_LATEST = cast(pd.Timestamp, pd.Timestamp("2262-01-01", tz="UTC"))
 
 
 def home_folder() -> Path:
@@ -72,14 +81,6 @@ class SeriesSummary:
     first: pd.Timestamp
     last: pd.Timestamp
     bars: int
-
-
-@dataclass(frozen=True)
-class UpsertCount:
-    """Rows that were new, and rows whose key was there already and was written over."""
-
-    inserted: int
-    updated: int
 
 
 class BarStore:
@@ -110,28 +111,62 @@ class BarStore:
         Columns the frame does not have keep their stored values. Where the frame holds a key twice, its
         last row counts.
         """
-        inserted = updated = 0
+        total = UpsertCount(0, 0)
         for _, path, rows in self._split(bars):
             with locked(path):
                 stored = _read(path)
-                present = (
-                    0 if stored is None else int(one_column(rows, "ts").isin(one_column(stored, "ts")).sum())
-                )
-                replace_partition(path, _merge(stored, rows))
-            updated += present
-            inserted += len(rows) - present
-        return UpsertCount(inserted, updated)
+                replace_partition(path, merge_bars(stored, rows))
+            total += compare_bars(stored, rows)
+        return total
+
+    def compare(self, bars: pd.DataFrame) -> UpsertCount:
+        """What `upsert` would do with these bars; nothing is written."""
+        counts = (compare_bars(_read(path), rows) for _, path, rows in self._split(bars))
+        return sum(counts, UpsertCount(0, 0))
+
+    def delete(self, instrument: str, timeframe: str) -> int:
+        """Remove a series with its findings and its session; the number of bars that it had.
+
+        A reader that has listed its files before is told that they are gone.
+
+        Raises
+        ------
+        BarsError
+            If the series is unknown.
+        """
+        bars = sum(self._footers.get(path).rows for path in self._files(instrument, timeframe))
+        folders = [series_folder(root, instrument, timeframe) for root in (self._bars, self._findings)]
+        for path in (Path(name) for folder in folders for name in partition_files(folder)):
+            # The lock's own file stays: another writer may be waiting for it.
+            with locked(path):
+                path.unlink(missing_ok=True)
+        (folders[0] / SESSION).unlink(missing_ok=True)
+        return bars
+
+    def session(self, instrument: str, timeframe: str) -> Session | None:
+        """When the trading day of a series ends, where that was given."""
+        return read_session(series_folder(self._bars, instrument, timeframe))
+
+    def set_session(self, instrument: str, timeframe: str, session: Session) -> None:
+        """Keep when the trading day of a series ends."""
+        write_session(series_folder(self._bars, instrument, timeframe), session)
 
     def series(self) -> list[SeriesSummary]:
-        """Every stored series with its span and number of bars, from the files' footers alone."""
+        """Every stored series with the span and number of its closed bars, from the files' footers alone."""
         summaries = []
         for instrument, timeframe, folder in series_folders(self._bars):
             footers = [self._footers.get(path) for path in partition_files(folder)]
-            if footers:
-                first = min(footer.first for footer in footers)
-                last = max(footer.last for footer in footers)
-                bars = sum(footer.rows for footer in footers)
-                summaries.append(SeriesSummary(instrument, timeframe, _moment(first), _moment(last), bars))
+            if not footers:
+                continue
+            first = _moment(min(footer.first for footer in footers))
+            last = _moment(max(footer.last for footer in footers))
+            bars = sum(footer.rows for footer in footers)
+            if last > self._newest(instrument, timeframe):
+                closed = self.read_range(instrument, timeframe)["ts"]
+                if closed.empty:
+                    continue
+                last, bars = cast(pd.Timestamp, closed.iloc[-1]), len(closed)
+            summaries.append(SeriesSummary(instrument, timeframe, first, last, bars))
         return sorted(summaries, key=lambda s: (s.instrument, duration(s.timeframe)))
 
     def instruments(self, timeframe: str) -> list[str]:
@@ -145,7 +180,9 @@ class BarStore:
     def read_window(
         self, instrument: str, timeframe: str, end: pd.Timestamp | None = None, length: int = 300
     ) -> pd.DataFrame:
-        """The last `length` bars that open at or before `end`, ascending; fewer if there are fewer.
+        """The last `length` closed bars that open at or before `end`, ascending; fewer if there are fewer.
+
+        A bar that is not complete yet is not there, whatever was stored of it.
 
         Raises
         ------
@@ -155,13 +192,14 @@ class BarStore:
         if length < 1:
             raise BarsError("a window of at least one bar", f"a length of {length}", "ask for more bars")
         files = self._files(instrument, timeframe)
-        latest = _LATEST if end is None else _utc(end)
+        latest = self._newest(instrument, timeframe)
+        latest = latest if end is None else min(latest, _utc(end))
         newest = _partition_of(latest, timeframe)
         chosen = [path for path in files if Path(path).stem <= newest]
         if not chosen:
             return empty_bars()
         bars = self._query(_WINDOW, read_newest(chosen, microseconds(latest), length), [latest, length])
-        return _labelled(bars.iloc[::-1].reset_index(drop=True), instrument, timeframe)
+        return label_bars(bars.iloc[::-1].reset_index(drop=True), instrument, timeframe)
 
     def read_range(
         self,
@@ -170,7 +208,7 @@ class BarStore:
         start: pd.Timestamp | None = None,
         end: pd.Timestamp | None = None,
     ) -> pd.DataFrame:
-        """All bars that open from `start` to `end`, both inclusive; None means unbounded.
+        """All closed bars that open from `start` to `end`, both inclusive; None means unbounded.
 
         Raises
         ------
@@ -178,14 +216,17 @@ class BarStore:
             As `read_window`.
         """
         files = self._files(instrument, timeframe)
-        first = _EARLIEST if start is None else _utc(start)
-        last = _LATEST if end is None else _utc(end)
+        last = self._newest(instrument, timeframe)
+        first, last = (
+            (EARLIEST if start is None else _utc(start)),
+            (last if end is None else min(last, _utc(end))),
+        )
         low, high = _partition_of(first, timeframe), _partition_of(last, timeframe)
         chosen = [path for path in files if low <= Path(path).stem <= high]
         if not chosen:
             return empty_bars()
         parts = read_span(chosen, microseconds(first), microseconds(last))
-        return _labelled(self._query(_RANGE, parts, [first, last]), instrument, timeframe)
+        return label_bars(self._query(_RANGE, parts, [first, last]), instrument, timeframe)
 
     def resample(self, instrument: str, source: str, target: str) -> pd.DataFrame:
         """The series at a longer timeframe, adjusted, without an incomplete last bar; nothing is written."""
@@ -197,7 +238,7 @@ class BarStore:
         Columns without any value do not count, so that a column first filled after `end` changes nothing.
         """
         bars = self.read_range(instrument, timeframe, end=end)
-        return digest_parts(_content(f"{instrument}\n{timeframe}\n{len(bars)}\n", bars))
+        return digest_parts(bar_content(f"{instrument}\n{timeframe}\n{len(bars)}\n", bars))
 
     def write_findings(self, findings: pd.DataFrame) -> None:
         """Keep quality findings; those of the same series, source, check and verdict are replaced."""
@@ -233,12 +274,17 @@ class BarStore:
         for series, rows in as_bars(bars).groupby(["instrument", "timeframe"], sort=True):
             instrument, timeframe = cast(tuple[str, str], series)
             duration(timeframe)
+            refuse_far(rows)
             folder = series_folder(self._bars, instrument, timeframe)
             _refuse_other_kinds(partition_files(folder)[-1:], rows)
             rows = rows.drop(columns=["instrument", "timeframe"]).drop_duplicates("ts", keep="last")
             names = partition_names(rows["ts"].to_numpy(dtype="datetime64[us]"), timeframe)
             parts.extend((timeframe, folder / f"{name}.parquet", part) for name, part in rows.groupby(names))
         return parts
+
+    def _newest(self, instrument: str, timeframe: str) -> pd.Timestamp:
+        now = cast(pd.Timestamp, pd.Timestamp.now("UTC").as_unit("us"))
+        return newest_known(now, timeframe, self.session(instrument, timeframe))
 
     def _files(self, instrument: str, timeframe: str) -> list[str]:
         duration(timeframe)
@@ -259,21 +305,6 @@ class BarStore:
         # A shared connection would hand one thread's rows to another; a cursor per call does not.
         with self._connection[0].cursor() as cursor:
             return cursor.register("parts", parts).execute(sql, bound).df()
-
-
-def _content(heading: str, bars: pd.DataFrame) -> Iterator[bytes | np.ndarray]:
-    yield heading.encode()
-    yield bars["ts"].to_numpy(dtype="datetime64[us]").astype("<i8")
-    for name in sorted(bars.columns.difference(["instrument", "timeframe", "ts"])):
-        if isinstance(bars[name].dtype, pd.StringDtype):
-            if bool(bars[name].notna().any()):
-                yield f"{name}\n{bars[name].to_json(orient='values')}\n".encode()
-            continue
-        # One zero and one NaN, of which bits know two and many.
-        values = bars[name].to_numpy(dtype="<f8") + 0.0
-        if not np.isnan(values).all():
-            yield name.encode() + b"\n"
-            yield np.where(np.isnan(values), np.nan, values).astype("<f8")
 
 
 def _as_findings(table: pd.DataFrame) -> pd.DataFrame:
@@ -301,27 +332,6 @@ def _refuse_other_kinds(files: list[str], rows: pd.DataFrame) -> None:
                     words[kinds[1]],
                     "give the column another name or leave it out",
                 )
-
-
-def _merge(stored: pd.DataFrame | None, rows: pd.DataFrame) -> pa.Table:
-    rows = rows.set_index("ts")
-    if stored is not None:
-        stored = stored.set_index("ts")
-        merged = stored.reindex(
-            index=stored.index.union(rows.index), columns=stored.columns.union(rows.columns, sort=False)
-        )
-        merged.loc[rows.index, rows.columns] = rows
-        rows = merged
-    rows = rows.sort_index()
-    extras = [name for name in rows.columns if name not in OHLCV]
-    return pa.Table.from_pandas(rows[[*OHLCV, *extras]].rename_axis("ts").reset_index(), preserve_index=False)
-
-
-def _labelled(bars: pd.DataFrame, instrument: str, timeframe: str) -> pd.DataFrame:
-    bars["ts"] = pd.Series(bars["ts"].to_numpy().view("datetime64[us]")).dt.tz_localize("UTC")
-    bars.insert(0, "timeframe", pd.Series(timeframe, index=bars.index, dtype="str"))
-    bars.insert(0, "instrument", pd.Series(instrument, index=bars.index, dtype="str"))
-    return bars
 
 
 def _partition_of(moment: pd.Timestamp, timeframe: str) -> str:

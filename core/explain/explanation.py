@@ -18,7 +18,6 @@ from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.explain.references import ORDINARY, WINDOW_MEAN, Reference, check_name
 from core.progress import Cancelled, Progress
-from core.timeframe import known_at
 
 CHECK_STEPS = 8
 REMOVED_BARS = 7
@@ -89,7 +88,8 @@ class Explanation:
             "instrument": moment.window.instrument,
             "timeframe": moment.window.timeframe,
             "ts": moment.ts.isoformat(),
-            "known_at": known_at(moment.ts, moment.window.timeframe).isoformat(),
+            "known_at": moment.prediction.known_at.isoformat(),
+            "caveats": list(moment.prediction.caveats),
             "model_name": bundle.name,
             "model_version": bundle.version,
             "segment": moment.prediction.segment,

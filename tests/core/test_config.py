@@ -28,7 +28,7 @@ def test_a_wrong_key_is_refused_with_the_allowed_and_the_nearest():
         ({"model": {"d_model": 30}}, "multiple of num_attention_heads"),
         ({"split": {"train_share": 0.9, "calibrate_share": 0.2}}, "test segment"),
         ({"split": {"train_until": "2009-01-01"}}, "together"),
-        ({"data": {"timeframes": ["2h"]}}, "2h"),
+        ({"data": {"timeframes": ["7m"]}}, "7m"),
         ({"labels": {"regime_lead": 30}}, "regime_lead"),
         ({"training": {"first_position": 300}}, "first_position"),
         ({"tasks": [{"name": "a", "classes": ["x", "y"], "label": "direction"}] * 2}, "differ"),

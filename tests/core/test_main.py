@@ -220,3 +220,19 @@ def test_times_without_an_offset_are_utc():
     assert parse_time("2013-03-01T02:00+02:00").isoformat() == "2013-03-01T00:00:00+00:00"
     with pytest.raises(InputError):
         parse_time("NaT")
+
+
+def test_a_series_is_deleted_only_with_yes(home, capsys):
+    with_yes = ("delete", "--instrument", "BBB", "--timeframe", "1d")
+    assert main(list(with_yes)) == 2
+    assert "--yes to delete BBB 1d, got none, and 1,400 bars of it stored" in capsys.readouterr().err
+    assert run(capsys, *with_yes, "--yes") == {"instrument": "BBB", "timeframe": "1d", "deleted": 1400}
+    assert [entry["instrument"] for entry in run(capsys, "series")["series"]] == ["AAA"]
+    assert main([*with_yes, "--yes"]) == 2
+
+
+def test_a_rehearsal_writes_nothing(home, capsys, tmp_path, walks):
+    walks["AAA", "1d"].assign(instrument="CCC").to_csv(tmp_path / "ccc.csv", index=False)
+    report = run(capsys, "ingest", "--rehearse", str(tmp_path / "ccc.csv"))
+    assert (report["rehearsed"], report["files"][0]["inserted"]) == (True, 1400)
+    assert len(run(capsys, "series")["series"]) == 2

@@ -7,6 +7,7 @@ from core.data.store import BarStore
 from core.data.windows import LastBarWindows
 from core.errors import BarsError, WindowError
 from core.predictor import Predictor, whole_windows
+from core.timeframe import Session
 from tests.conftest import random_walk, small_config, untrained_bundle
 
 AT = pd.Timestamp("2009-06-01", tz="UTC")
@@ -160,3 +161,38 @@ def test_whole_windows_equal_a_loop():
     missing = rng.random(60) * (rng.random(60) < 0.4)
     expected = [i for i in range(9, 60) if missing[i - 9 : i + 1].mean() <= 0.2]
     assert whole_windows(missing, 10, 0.2).tolist() == expected
+
+
+def test_a_window_over_a_hole_says_so_alone_and_in_a_range_and_no_other_does(predictor, walks, tmp_path):
+    store = BarStore(tmp_path / "hole")
+    bars = walks["AAA", "1d"]
+    store.upsert(pd.concat([bars.iloc[:700], bars.iloc[1000:]]))
+    holed = Predictor(predictor.bundle, store)
+    ts = bars["ts"]
+    (said,) = holed.predict("AAA", "1d", ts[1100]).caveats
+    assert f"no bars between {ts[699]:%Y-%m-%d} and {ts[1000]:%Y-%m-%d} (14 months)" in said
+    assert holed.predict("AAA", "1d", ts[1100]).to_dict()["caveats"] == [said]
+    told = {p.ts: p.caveats for p in holed.predict_range("AAA", "1d", ts[600], ts[1399])}
+    assert [bool(told[ts[row]]) for row in (650, 699, 1000, 1100, 1298, 1299, 1399)] == [
+        False, False, True, True, True, False, False,
+    ]  # fmt: skip
+    assert predictor.predict("AAA", "1d", ts[1100]).caveats == ()
+
+
+def test_a_bar_that_is_not_closed_is_predicted_on_by_nothing(walk_bundle, tmp_path):
+    days = pd.date_range(end=pd.Timestamp.now("UTC").normalize() + pd.Timedelta(days=3), periods=900)
+    store = BarStore(tmp_path / "open")
+    for seed, name in enumerate(["AAA", "BBB"]):
+        store.upsert(random_walk(name, 900, seed).assign(ts=days.as_unit("us")))
+    predictor = Predictor(walk_bundle, store)
+    yesterday = days[-5]
+    assert predictor.predict("AAA", "1d").ts == yesterday
+    assert predictor.predict("AAA", "1d", days[-1]).ts == yesterday
+    assert predictor.predict_range("AAA", "1d", days[-9], days[-1])[-1].ts == yesterday
+    assert predictor.label_range("AAA", "1d").ts[-1] == yesterday.tz_localize(None).to_datetime64()
+
+
+def test_a_daily_bar_is_known_when_its_session_closes(predictor, walk_store):
+    walk_store.set_session("AAA", "1d", Session("America/New_York", "16:00"))
+    assert predictor.predict("AAA", "1d", AT).known_at == AT + pd.Timedelta(hours=20)
+    assert predictor.predict("BBB", "1d", AT).known_at == AT + pd.Timedelta(hours=24)

@@ -1,5 +1,5 @@
 """From a file to stored bars.
 
-Files: bundled, mapping, names, overwrites, parse, quality, run, settle, splice, tables.
-Folders: cells, columns, containers.
+Files: bundled, intake, mapping, names, overwrites, parse, quality, run, settle, splice, tables.
+Folders: cells, checks, columns, containers.
 """

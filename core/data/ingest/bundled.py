@@ -18,6 +18,7 @@ from core.config import ASSETS
 from core.data.bars import OHLCV, as_bars, one_column
 from core.data.ingest.splice import splice_bars
 from core.errors import BarsError
+from core.timeframe import Session
 
 ARCHIVE = ASSETS / "bars" / "stocks_daily.parquet"
 BUNDLED = (
@@ -34,6 +35,8 @@ BUNDLED = (
     ("SP500", "1d"),
 )
 LONGER = {"1h": "4h", "1d": "1w"}  # what is resampled from each bundled timeframe
+BUNDLED_SESSION = Session("America/New_York", "16:00")
+"""Of everything bundled that is daily."""
 _INDEX_RANGES_FROM = pd.Timestamp("1983-07-01", tz="UTC")
 
 

@@ -13,46 +13,22 @@ from core.data.ingest.columns.words import UTC_TIMES, key
 from core.data.ingest.containers.table import Table
 from core.data.ingest.names import instrument_from
 from core.errors import BarsError
-from core.timeframe import DURATIONS
+from core.timeframe import DURATIONS, MINUTES
 
 MEANINGS = ("ts", "clock", *OHLCV, "instrument", "timeframe", "feature", "label", "ignored")
-DATES_ARE_DAYS = "Dates without a time of day are taken as UTC days."
+DATES_ARE_DAYS = "Dates without a time of day are taken as trading days."
 _UNIQUE = MEANINGS[:-3]
 _REQUIRED = ("ts", "open", "high", "low", "close")
 
-_MINUTES = {
-    "1": "1m",
-    "5": "5m",
-    "15": "15m",
-    "30": "30m",
-    "60": "1h",
-    "240": "4h",
-    "1440": "1d",
-    "10080": "1w",
-}
+_MINUTES = {str(minutes): name for name, minutes in MINUTES.items()}
 _TIMEFRAMES = {
     **{name: name for name in DURATIONS},
     **_MINUTES,
-    **{"m1": "1m", "m5": "5m", "m15": "15m", "m30": "30m", "h1": "1h", "h4": "4h", "d1": "1d", "w1": "1w"},
-    **{
-        "1min": "1m",
-        "5min": "5m",
-        "15min": "15m",
-        "30min": "30m",
-        "60m": "1h",
-        "60min": "1h",
-        "hourly": "1h",
-    },
-    **{
-        "d": "1d",
-        "daily": "1d",
-        "day": "1d",
-        "w": "1w",
-        "weekly": "1w",
-        "week": "1w",
-        "1wk": "1w",
-        "1day": "1d",
-    },
+    **{f"{name[-1]}{name[:-1]}": name for name in DURATIONS},
+    **{f"{minutes}{word}": name for minutes, name in _MINUTES.items() for word in ("m", "min")},
+    **{"hourly": "1h", "1hour": "1h"},
+    **{"d": "1d", "daily": "1d", "day": "1d", "1day": "1d"},
+    **{"w": "1w", "weekly": "1w", "week": "1w", "1wk": "1w"},
 }
 
 

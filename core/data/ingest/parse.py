@@ -11,15 +11,17 @@ import pandas as pd
 
 from core.data.bars import OHLCV, empty_bars, one_column
 from core.data.findings import Finding, Verdict, make_finding
+from core.data.ingest.cells.moments import place_times
 from core.data.ingest.cells.numbers import Decimal, read_numbers
 from core.data.ingest.cells.order import Order
 from core.data.ingest.cells.times import TimeStyle, read_times, unknown_form
-from core.data.ingest.cells.zones import check_zone, in_repeated_hour, localize
+from core.data.ingest.cells.trading_dates import TradingDates
+from core.data.ingest.cells.zones import check_zone, in_repeated_hour
 from core.data.ingest.containers.table import Batch, Table
 from core.data.ingest.mapping import ColumnMapping, guess_mapping, missing_columns, name_timeframe
 from core.data.ingest.settle import settle_mapping, written_times
 from core.errors import BarsError
-from core.timeframe import duration, infer_timeframe
+from core.timeframe import DATED, duration, infer_timeframe
 
 UNKNOWN = "(unknown)"
 _LAST_ROWS = 100  # rows that tell whether a batch ends within a repeated hour
@@ -72,7 +74,8 @@ def parse_batches(
         Take the place of what the file says. Without them: the file's columns, then the file name and the
         commonest step between bars of the first piece.
     timezone
-        IANA zone of times that do not carry one. Plain dates are UTC days whatever it says.
+        IANA zone of times that do not carry one, and of the exchange by whose days daily and weekly bars are
+        named. These need none: a plain date, or a written one, is the trading date.
     date_order, decimal
         As `core.data.ingest.settle.settle_mapping`; not used with a mapping that is settled.
 
@@ -84,16 +87,25 @@ def parse_batches(
     """
     mapping = guess_mapping(table) if mapping is None else mapping
     mapping = settle_mapping(table, mapping, date_order=date_order, decimal=decimal, timezone=timezone)
-    style = _refuse_unready(table, mapping, timezone)
+    style = _refuse_unready(table, mapping)
     if timeframe is not None:
         duration(timeframe)
     elif mapping.column("timeframe") is None:
-        timeframe = _infer(table, mapping, style, timezone)
+        timeframe = _infer(table, mapping, style)
+    dates = TradingDates(timezone)
     for batch in _whole_hours(table.batches(mapping.used), mapping, style, timezone):
-        yield _parse(batch, table, mapping, style, instrument, timeframe, timezone)
+        yield _parse(batch, table, mapping, style, instrument, timeframe, timezone, dates)
 
 
-def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) -> TimeStyle:
+def zone_needed(table: Table, mapping: ColumnMapping, timeframe: str | None = None) -> bool:
+    """Whether times of day stand in the file without their zone, and its bars are not named by dates."""
+    if not mapping.timezone_needed or mapping.missing or mapping.column("timeframe") is not None:
+        return mapping.timezone_needed
+    assert mapping.time_style is not None
+    return (timeframe or _infer(table, mapping, mapping.time_style)) not in DATED
+
+
+def _refuse_unready(table: Table, mapping: ColumnMapping) -> TimeStyle:
     if mapping.missing:
         raise missing_columns(mapping, table)
     column = str(mapping.column("ts"))
@@ -101,17 +113,7 @@ def _refuse_unready(table: Table, mapping: ColumnMapping, timezone: str | None) 
     first = written.iloc[0]
     if mapping.time_style is None:
         raise unknown_form(column, str(first))
-    if mapping.timezone_needed and timezone is None:
-        raise _zone_needed(column, first)
     return mapping.time_style
-
-
-def _zone_needed(column: str, example: object) -> BarsError:
-    return BarsError(
-        "times with a time zone",
-        f"times without one in column {column!r} (such as {str(example)!r})",
-        "say which zone they are in, for example --timezone UTC",
-    )
 
 
 def _whole_hours(
@@ -155,9 +157,10 @@ def _joined(one: Batch, other: Batch) -> Batch:
     return Batch(frame, lines, one.skipped + other.skipped, other.done)
 
 
-def _infer(table: Table, mapping: ColumnMapping, style: TimeStyle, timezone: str | None) -> str:
+def _infer(table: Table, mapping: ColumnMapping, style: TimeStyle) -> str:
     first = next(table.batches())
-    ts = _times(first.frame, mapping, style, timezone, pd.Series("", index=first.frame.index))[0]
+    ts = read_times(written_times(first.frame, mapping), style)
+    ts = ts.dt.tz_localize(None) if style.aware else ts
     column = mapping.column("instrument")
     opens = ts.to_numpy(dtype="datetime64[us]")
     if column is not None:
@@ -174,23 +177,26 @@ def _parse(
     instrument: str | None,
     timeframe: str | None,
     timezone: str | None,
+    dates: TradingDates,
 ) -> ParsedBatch:
     frame = batch.frame.set_axis(batch.lines, axis=0)
     names = _instruments(frame, mapping, instrument)
     frames = _timeframes(frame, mapping, timeframe)
-    ts, unread, unplaced, ordered = _times(frame, mapping, style, timezone, names)
     written = one_column(frame, str(mapping.column("ts")))
-    _refuse_mostly(unread.to_numpy(), written, "times")
-    bars = pd.DataFrame({"instrument": names, "timeframe": frames, "ts": ts}, index=frame.index)
+    values = written_times(frame, mapping).rename(written.name)
+    times = place_times(values, style, timezone, names, frames.isin(DATED))
+    _refuse_mostly(times.unread.to_numpy(), written, "times")
+    bars = pd.DataFrame({"instrument": names, "timeframe": frames, "ts": times.utc}, index=frame.index)
+    bars["ts"], found = dates.place(bars, times.clock)
 
     named = (names.notna() & frames.notna()).to_numpy()
-    usable = named & ts.notna().to_numpy()
+    usable = named & bars["ts"].notna().to_numpy()
     shift = f"falls into a clock change of {timezone}"
     faults: list[_Fault] = [
         _Fault("key", "dropped", ~named, None, ""),
-        _Fault("time", "dropped", unread.to_numpy() & named, written, ""),
-        _Fault("time", "dropped", unplaced.to_numpy() & named, written, shift),
-        _Fault("time", "repaired", ordered.to_numpy() & usable, None, ""),
+        _Fault("time", "dropped", times.unread.to_numpy() & named, written, ""),
+        _Fault("time", "dropped", times.unplaced.to_numpy() & named, written, shift),
+        _Fault("time", "repaired", times.ordered.to_numpy() & usable, None, ""),
     ]
     text = np.zeros(len(frame), dtype=bool)
     loose: list[_Fault] = []
@@ -212,7 +218,7 @@ def _parse(
     for column, name in mapping.labels().items():
         bars[name] = _read_labels(one_column(frame, column))
     faults.extend(replace(fault, mask=fault.mask & ~text) for fault in loose)
-    found = [finding for fault in faults for finding in _note(bars, fault)]
+    found += [finding for fault in faults for finding in _note(bars, fault)]
     if batch.skipped:
         line, content = batch.skipped[0]
         series = (instrument or mapping.instrument or UNKNOWN, timeframe or UNKNOWN)
@@ -262,26 +268,6 @@ def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
         opens = rows["ts"].to_numpy(dtype="datetime64[us]")
         found.append(make_finding((instrument, timeframe), fault.check, fault.verdict, opens, example))
     return found
-
-
-def _times(
-    frame: pd.DataFrame, mapping: ColumnMapping, style: TimeStyle, timezone: str | None, names: pd.Series
-) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series]:
-    dates, values = str(mapping.column("ts")), written_times(frame, mapping)
-    times = read_times(values, style)
-    unread = times.isna()
-    nothing = pd.Series(False, index=frame.index)
-    if style.aware:
-        return times, unread, nothing, nothing
-    if style.dates_only:
-        within = (times.notna() & (times != times.dt.normalize())).to_numpy()
-        if not within.any():
-            return times.dt.tz_localize("UTC"), unread, nothing, nothing
-        if timezone is None:
-            raise _zone_needed(dates, values.iloc[int(within.argmax())])
-    assert timezone is not None
-    utc, unplaced, ordered = localize(times, timezone, names)
-    return utc, unread, unplaced, ordered
 
 
 def _instruments(frame: pd.DataFrame, mapping: ColumnMapping, instrument: str | None) -> pd.Series:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from core.data.bars import as_bars
-from core.data.calendar import missing_before
-from core.data.findings import (
-    FROZEN_RUN,
-    OUTLIER_LIMIT,
-    Finding,
-    findings_table,
-    make_finding,
-    merge_findings,
-)
+from core.data.bars import EARLIEST, LATEST, as_bars
+from core.data.findings import Finding, findings_table, make_finding, merge_findings
+from core.data.ingest.checks.moves import find_moves
+from core.data.ingest.checks.spacing import find_gaps, find_off_grid, refuse_wrong_spacing, say_time
 from core.errors import BarsError
-from core.timeframe import duration
+from core.timeframe import DATED, Session, known_at, newest_known
 
 CONTEXT_BARS = 500  # clean bars before a chunk that judge it as the whole series would
 _PRICES = ["open", "high", "low", "close"]
-_MEMORY = 250  # returns a robust scale is taken over
-_LEAST = 30  # returns needed before an outlier is called one
+_FACTORS = (1e-6, 1e9)  # of adjusted to traded prices; the largest known is a fund's of 3e8
 _SLACK = 1e-9  # relative; adjusted or converted prices differ from their own extremes by rounding
 
 # Row checks in the order in which a row that fails several is put down to one.
@@ -61,13 +54,15 @@ def check_bars(bars: pd.DataFrame) -> QualityReport:
     """Check one or several series; drop, repair or flag, and say so.
 
     Dropped: exact duplicates, bars without four finite positive prices, bars whose open or close lies
-    outside low to high. Repaired: order, negative volume (becomes NaN). Flagged and kept: conflicting
-    duplicates (the last one stays), gaps, bars without volume, outliers, frozen prices.
+    outside low to high, bars not closed yet, in the future, or in years that cannot be told in nanoseconds.
+    Repaired: order, negative volume (becomes NaN), an impossible adjusted close (the series is then
+    unadjusted). Flagged and kept: conflicting duplicates (the last one stays), gaps, bars beside the grid,
+    without volume or range, outliers, frozen and filled-in prices.
 
     Raises
     ------
     BarsError
-        If nothing remains, the frame is no bars frame, or bars come more often than their timeframe.
+        If nothing remains, the frame is no bars frame, or bars stand otherwise apart than their timeframe.
     """
     clean, found = [], []
     _refuse_no_rows(len(bars))
@@ -83,7 +78,9 @@ def check_bars(bars: pd.DataFrame) -> QualityReport:
     return QualityReport(kept, tuple(found))
 
 
-def check_chunk(bars: pd.DataFrame, before: pd.DataFrame | None = None) -> tuple[pd.DataFrame, list[Finding]]:
+def check_chunk(
+    bars: pd.DataFrame, before: pd.DataFrame | None = None, session: Session | None = None
+) -> tuple[pd.DataFrame, list[Finding]]:
     """Check a piece of one series against the clean bars `before` it; gaps are left to `find_gaps`.
 
     Parameters
@@ -93,6 +90,8 @@ def check_chunk(bars: pd.DataFrame, before: pd.DataFrame | None = None) -> tuple
     before
         Clean bars known already, ascending: the last `CONTEXT_BARS` and any whose ts comes again in
         `bars`. They are neither returned nor counted.
+    session
+        When the trading day of a daily or weekly series ends, where it is known.
 
     Returns
     -------
@@ -108,6 +107,8 @@ def check_chunk(bars: pd.DataFrame, before: pd.DataFrame | None = None) -> tuple
     bars = as_bars(bars)
     series = _series(bars)
     found = [make_finding(series, "order", "repaired", disordered)] if len(disordered) else []
+    bars, times_found = _check_times(bars, series, session)
+    found.extend(times_found)
     bars, rows_found = _check_rows(bars, series)
     found.extend(rows_found)
     if bars.empty:
@@ -116,31 +117,14 @@ def check_chunk(bars: pd.DataFrame, before: pd.DataFrame | None = None) -> tuple
     found.extend(repeats)
     if bars.empty:
         return bars, found
-    _refuse_wrong_timeframe(bars, series)
+    refuse_wrong_spacing(series, _opens(bars))
+    found.extend(find_off_grid(series, _opens(bars)))
     bars, volume_found = _check_volume(bars, series)
     found.extend(volume_found)
-    found.extend(_check_moves(bars, before, series))
+    bars, adjusted_found = _check_adjusted(bars, series)
+    found.extend(adjusted_found)
+    found.extend(find_moves(bars, before, series))
     return bars, found
-
-
-def find_gaps(series: tuple[str, str], opens: np.ndarray) -> list[Finding]:
-    """Gaps of a whole series against its own calendar: at most one finding.
-
-    Parameters
-    ----------
-    opens
-        Bar opens, datetime64[us] UTC, shape (T,), ascending without repeats.
-    """
-    missing = missing_before(opens, series[1], hindsight=True)
-    after = np.flatnonzero(missing)
-    if len(after) == 0:
-        return []
-    worst = int(missing.argmax())
-    example = (
-        f"{missing.sum()} bars in all, at most {missing[worst]} between {_say(opens[worst - 1])} "
-        f"and {_say(opens[worst])}; holidays count."
-    )
-    return [make_finding(series, "gaps", "flagged", opens[after], example)]
 
 
 def refuse_nothing_left(rows: int, found: list[Finding]) -> None:
@@ -161,6 +145,46 @@ def _refuse_no_rows(rows: int) -> None:
         raise BarsError("at least one bar", "no rows at all", "give bars")
 
 
+def _check_times(
+    bars: pd.DataFrame, series: tuple[str, str], session: Session | None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    now = pd.Timestamp.now("UTC")
+    ts = bars["ts"]
+    far = ((ts < EARLIEST) | (ts >= LATEST)).to_numpy()
+    future = ((ts > now) & ~far).to_numpy()
+    unfinished = (ts > newest_known(now, series[1], session)).to_numpy() & ~far & ~future
+    found = []
+    if far.any():
+        found.append(make_finding(series, "far", "dropped", _opens(bars.loc[far])))
+    if future.any():
+        example = f"The last at {say_time(_opens(bars)[future].max())}; it is {now:%Y-%m-%d %H:%M} UTC."
+        found.append(make_finding(series, "future", "dropped", _opens(bars.loc[future]), example))
+    if unfinished.any():
+        last = bars.loc[unfinished, "ts"].iloc[-1]
+        closes = known_at(last, series[1], session)
+        example = f"That of {say_time(last)} closes at {closes:%Y-%m-%d %H:%M} UTC"
+        if series[1] in DATED and session is None:
+            example += " by the clock; an exchange that closes earlier is named by --timezone and --close"
+        found.append(make_finding(series, "open", "dropped", _opens(bars.loc[unfinished]), f"{example}."))
+    return bars.loc[~(far | future | unfinished)].reset_index(drop=True), found
+
+
+def _check_adjusted(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
+    if "adj_close" not in bars.columns:
+        return bars, []
+    factor = (bars["adj_close"] / bars["close"]).to_numpy(float)
+    wrong = ~np.isnan(factor) & ~((factor > _FACTORS[0]) & (factor < _FACTORS[1]))
+    if not wrong.any():
+        return bars, []
+    first = bars.loc[wrong].iloc[0]
+    example = (
+        f"First at {say_time(first['ts'])}: {first['adj_close']:g} beside a close of "
+        f"{first['close']:g}. The series is used as it traded, without any adjustment."
+    )
+    found = make_finding(series, "adj_close", "repaired", _opens(bars.loc[wrong]), example)
+    return bars.assign(adj_close=np.nan), [found]
+
+
 def _check_rows(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
     try:
         _ROW_CHECKS.validate(bars, lazy=True)
@@ -177,7 +201,7 @@ def _check_rows(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataFra
         if rows.any():
             first = bars.loc[rows].iloc[0]
             prices = ", ".join(f"{column} {first[column]:g}" for column in _PRICES)
-            example = f"First at {_say(first['ts'])}: {prices}."
+            example = f"First at {say_time(first['ts'])}: {prices}."
             found.append(make_finding(series, name, "dropped", _opens(bars.loc[rows]), example))
             bad |= rows
     assert bad.any(), "the schema's column types are those of as_bars"
@@ -229,58 +253,9 @@ def _check_volume(bars: pd.DataFrame, series: tuple[str, str]) -> tuple[pd.DataF
     return bars, found
 
 
-def _check_moves(bars: pd.DataFrame, before: pd.DataFrame, series: tuple[str, str]) -> list[Finding]:
-    # A bar that came again was judged the first time; its neighbours may not be at hand now.
-    again = bars["ts"].isin(before["ts"]).to_numpy()
-    whole = pd.concat([before.loc[~before["ts"].isin(bars["ts"])], bars], ignore_index=True)
-    fresh = np.concatenate([np.zeros(len(whole) - len(bars), dtype=bool), ~again])
-    order = np.argsort(whole["ts"].to_numpy(), kind="stable")
-    whole, fresh = whole.iloc[order].reset_index(drop=True), fresh[order]
-    opens = _opens(whole)
-    found = []
-
-    # A split moves the close and not the adjusted close: returns are taken from the latter.
-    closes = whole["close"]
-    if "adj_close" in whole.columns:
-        closes = whole["adj_close"].where(whole["adj_close"] > 0, closes)
-    returns = np.log(closes).diff()
-    scale = 1.4826 * returns.abs().rolling(_MEMORY, min_periods=_LEAST).median().shift(1)
-    if fresh.all() and len(returns) > _LEAST:
-        scale = scale.fillna(1.4826 * returns.iloc[:_MEMORY].abs().median())
-    strange = ((returns.abs() > OUTLIER_LIMIT * scale) & (scale > 0)).to_numpy() & fresh
-    if strange.any():
-        size = returns.to_numpy()
-        worst = int(np.argmax(np.where(strange, np.abs(size), 0)))
-        example = f"The largest is {np.expm1(size[worst]):+.1%} at {_say(opens[worst])}."
-        found.append(make_finding(series, "outliers", "flagged", opens[strange], example))
-
-    same = (whole[_PRICES].diff() == 0).all(axis=1)
-    run = same.groupby((~same).cumsum()).transform("size")
-    frozen = (same & (run >= FROZEN_RUN)).to_numpy() & fresh
-    if frozen.any():
-        found.append(make_finding(series, "frozen", "flagged", opens[frozen]))
-    return found
-
-
-def _refuse_wrong_timeframe(bars: pd.DataFrame, series: tuple[str, str]) -> None:
-    steps = np.diff(_opens(bars))
-    length = duration(series[1])
-    if len(steps) and np.median(steps) < length.to_numpy():
-        usual = pd.Timedelta(np.median(steps.astype(np.int64)), unit="us")
-        raise BarsError(
-            f"bars of {series[0]} at least {series[1]} apart",
-            f"bars mostly {usual} apart",
-            "correct the timeframe",
-        )
-
-
 def _series(bars: pd.DataFrame) -> tuple[str, str]:
     return str(bars["instrument"].iloc[0]), str(bars["timeframe"].iloc[0])
 
 
 def _opens(bars: pd.DataFrame) -> np.ndarray:
     return bars["ts"].to_numpy(dtype="datetime64[us]")
-
-
-def _say(moment: Any) -> str:
-    return pd.Timestamp(moment).strftime("%Y-%m-%d %H:%M")

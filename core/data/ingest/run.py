@@ -7,35 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import numpy as np
 import pandas as pd
 
-from core.data.findings import Finding, findings_table, merge_findings
-from core.data.ingest.bundled import LONGER, load_bundled
+from core.data.findings import findings_table
+from core.data.ingest.bundled import BUNDLED_SESSION, LONGER, load_bundled
 from core.data.ingest.cells.numbers import Decimal
 from core.data.ingest.cells.order import Order
 from core.data.ingest.containers.table import Table
+from core.data.ingest.intake import Intake, SeriesIngest, summarise
 from core.data.ingest.mapping import ColumnMapping, guess_mapping
 from core.data.ingest.overwrites import find_overwrites, refuse_overwrites
 from core.data.ingest.parse import parse_batches
-from core.data.ingest.quality import CONTEXT_BARS, check_bars, check_chunk, find_gaps, refuse_nothing_left
+from core.data.ingest.quality import check_bars
 from core.data.ingest.settle import settle_mapping
 from core.data.ingest.tables import read_table
-from core.data.store import BarStore, UpsertCount
+from core.data.merging import UpsertCount
+from core.data.store import BarStore
+from core.errors import InputError
 from core.progress import Progress
-
-_CHUNK_ROWS = 100_000  # rows held before they are checked and written
-
-
-@dataclass(frozen=True)
-class SeriesIngest:
-    """What came into one series: bars new, written over, and dropped by the quality gate."""
-
-    instrument: str
-    timeframe: str
-    inserted: int
-    updated: int
-    dropped: int
+from core.timeframe import DATED, Session
 
 
 @dataclass(frozen=True)
@@ -74,6 +64,11 @@ class IngestReport:
         return sum(entry.updated for entry in self.series)
 
     @property
+    def changed(self) -> int:
+        """Stored bars whose values became others."""
+        return sum(entry.changed for entry in self.series)
+
+    @property
     def dropped(self) -> int:
         return sum(entry.dropped for entry in self.series)
 
@@ -89,6 +84,8 @@ def ingest_file(
     timezone: str | None = None,
     date_order: Order | None = None,
     decimal: Decimal | None = None,
+    close: str | None = None,
+    rehearse: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Read a table of bars into the store, checked, in bounded memory.
@@ -104,6 +101,12 @@ def ingest_file(
         for a buffer's file name.
     mapping, instrument, timeframe, timezone, date_order, decimal
         As `core.data.ingest.parse.parse_batches`.
+    close
+        Wall-clock time in `timezone` at which the session of daily and weekly bars ends, such as 16:00; it
+        is kept with these series.
+    rehearse
+        Only say what would come of it; nothing is written. A bar that a large file holds twice, far apart,
+        is then taken for an exact repetition.
     progress
         Called with (done, total), in the units of `Table.size`; the last call has done == total.
 
@@ -122,7 +125,7 @@ def ingest_file(
     elif mapping.column("instrument") is None and mapping.instrument in _stored(store):
         batches = parse_batches(table, mapping, None, timeframe, timezone)
         refuse_overwrites(find_overwrites(store, batches), table.name)
-    intake = _Intake(store)
+    intake = Intake(store, _session(timezone, close), rehearse)
     rows = 0
     for batch in parse_batches(table, mapping, instrument, timeframe, timezone):
         rows += batch.rows
@@ -137,6 +140,14 @@ def ingest_file(
 
 def _stored(store: BarStore) -> set[str]:
     return {summary.instrument for summary in store.series()}
+
+
+def _session(zone: str | None, close: str | None) -> Session | None:
+    if close is None:
+        return None
+    if zone is None:
+        raise InputError("the zone of a session's close", f"{close!r} without one", "give --timezone too")
+    return Session(zone, close)
 
 
 def ingest_bundled(store: BarStore, progress: Progress | None = None) -> IngestReport:
@@ -155,12 +166,15 @@ def ingest_bundled(store: BarStore, progress: Progress | None = None) -> IngestR
         instrument, timeframe = cast(tuple[str, str], series)
         counts[instrument, timeframe] = store.upsert(bars.dropna(axis="columns", how="all"))
         longer = LONGER[timeframe]
+        if timeframe in DATED:
+            for frame in (timeframe, longer):
+                store.set_session(instrument, frame, BUNDLED_SESSION)
         counts[instrument, longer] = resample_series(store, instrument, timeframe, longer)
         if progress is not None:
             progress(done, len(groups))
     findings = findings_table(report.found, "bundled")
     store.write_findings(findings)
-    series = _summaries(counts, list(report.found))
+    series = summarise(counts, list(report.found))
     return IngestReport("bundled", len(report.clean), series, findings, None, time.perf_counter() - started)
 
 
@@ -168,97 +182,3 @@ def resample_series(store: BarStore, instrument: str, source: str, target: str) 
     """Make the complete bars of a longer timeframe out of a stored series and store them."""
     bars = store.resample(instrument, source, target)
     return store.upsert(bars) if len(bars) else UpsertCount(0, 0)
-
-
-class _Intake:
-    """Parsed bars gathered into chunks, checked against what came before, and written."""
-
-    def __init__(self, store: BarStore) -> None:
-        self._store = store
-        self._waiting: list[pd.DataFrame] = []
-        self._found: list[Finding] = []
-        self._seen: dict[tuple[str, str], np.ndarray] = {}
-        self._tails: dict[tuple[str, str], pd.DataFrame] = {}
-        self._counts: dict[tuple[str, str], UpsertCount] = {}
-
-    def take(self, bars: pd.DataFrame, found: tuple[Finding, ...]) -> None:
-        self._waiting.append(bars)
-        self._found.extend(found)
-        if sum(len(piece) for piece in self._waiting) >= _CHUNK_ROWS:
-            self._flush()
-
-    def finish(self, name: str) -> tuple[pd.DataFrame, tuple[SeriesIngest, ...]]:
-        self._flush()
-        for series, opens in self._seen.items():
-            self._found.extend(find_gaps(series, opens))
-        found = merge_findings(self._found)
-        refuse_nothing_left(sum(len(opens) for opens in self._seen.values()), found)
-        findings = findings_table(found, name)
-        self._store.write_findings(findings)
-        return findings, _summaries(self._counts, found)
-
-    def _flush(self) -> None:
-        waiting = [piece for piece in self._waiting if len(piece)]
-        self._waiting = []
-        if not waiting:
-            return
-        for key, bars in pd.concat(waiting, ignore_index=True).groupby(
-            ["instrument", "timeframe"], sort=True
-        ):
-            self._check(cast(tuple[str, str], key), bars)
-        self._found = merge_findings(self._found)
-
-    def _check(self, series: tuple[str, str], bars: pd.DataFrame) -> None:
-        clean, found = check_chunk(bars, self._before(series, bars))
-        self._found.extend(found)
-        if clean.empty:
-            return
-        # Fewer inserted than new to this file means that an earlier file brought those bars.
-        opens = clean["ts"].to_numpy(dtype="datetime64[us]")
-        seen = self._seen.get(series, opens[:0])
-        written = self._store.upsert(clean)
-        rewritten = int(np.isin(opens, seen).sum()) if len(seen) and opens[0] <= seen[-1] else 0
-        known = self._counts.get(series, UpsertCount(0, 0))
-        self._counts[series] = UpsertCount(
-            known.inserted + written.inserted, known.updated + written.updated - rewritten
-        )
-        ascending = not len(seen) or opens[0] > seen[-1]
-        self._seen[series] = np.concatenate([seen, opens]) if ascending else np.union1d(seen, opens)
-        self._tails[series] = _united(self._tails.get(series), clean).tail(CONTEXT_BARS)
-
-    def _before(self, series: tuple[str, str], bars: pd.DataFrame) -> pd.DataFrame | None:
-        seen = self._seen.get(series)
-        if seen is None:
-            return None
-        tail = self._tails[series]
-        opens = bars["ts"].to_numpy(dtype="datetime64[us]")
-        again = opens[np.isin(opens, seen)] if opens.min() <= seen[-1] else opens[:0]
-        again = again[~np.isin(again, tail["ts"].to_numpy(dtype="datetime64[us]"))]
-        if len(again) == 0:
-            return tail
-        # This file's own bars, written a chunk ago, tell a repetition from a contradiction.
-        start, end = (cast(pd.Timestamp, pd.Timestamp(t, tz="UTC")) for t in (again.min(), again.max()))
-        stored = self._store.read_range(*series, start, end)
-        stored = stored.loc[np.isin(stored["ts"].to_numpy(dtype="datetime64[us]"), again)]
-        return _united(stored, tail)
-
-
-def _united(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:
-    both = newer if older is None else pd.concat([older, newer])
-    return both.drop_duplicates(subset=["ts"], keep="last").sort_values("ts", ignore_index=True)
-
-
-def _summaries(counts: dict[tuple[str, str], UpsertCount], found: list[Finding]) -> tuple[SeriesIngest, ...]:
-    dropped: dict[tuple[str, str], int] = {}
-    for finding in found:
-        if finding.verdict == "dropped":
-            key = (finding.instrument, finding.timeframe)
-            dropped[key] = dropped.get(key, 0) + finding.rows
-    keys = sorted({*counts, *dropped})
-    nothing = UpsertCount(0, 0)
-    return tuple(
-        SeriesIngest(
-            *key, counts.get(key, nothing).inserted, counts.get(key, nothing).updated, dropped.get(key, 0)
-        )
-        for key in keys
-    )

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from core.data.bars import adjust_prices, as_bars, resample_bars
 from core.data.findings import findings_table, make_finding
-from core.data.store import BarStore, UpsertCount
+from core.data.merging import UpsertCount
+from core.data.store import BarStore
 from core.errors import BarsError, InputError
+from core.timeframe import Session
 
 
 def bars_at(ts, instrument="AAPL", timeframe="1d", start=100.0, **columns) -> pd.DataFrame:
@@ -87,7 +89,9 @@ def test_upsert_is_a_dictionary_update(tmp_path_factory, batches):
     for batch in batches:
         ts = pd.Timestamp("2019-01-01", tz="UTC") + pd.to_timedelta(list(batch), unit="D")
         count = store.upsert(bars_at(ts).assign(close=pd.Series(batch).sort_index().to_numpy()))
-        assert count == UpsertCount(len(batch.keys() - expected.keys()), len(batch.keys() & expected.keys()))
+        again = batch.keys() & expected.keys()
+        assert count.changed <= len(again)
+        assert (count.inserted, count.updated) == (len(batch) - len(again), len(again))
         expected |= batch
     stored = store.read_range("AAPL", "1d")
     assert stored["close"].tolist() == [expected[day] for day in sorted(expected)]
@@ -164,7 +168,7 @@ def test_an_unknown_series_names_its_nearest_neighbours(store):
     with pytest.raises(BarsError, match="got APPL 1d; choose for example AAPL 1d"):
         store.read_window("APPL", "1d")
     with pytest.raises(InputError, match="timeframe out of"):
-        store.read_window("AAPL", "3h")
+        store.read_window("AAPL", "7h")
 
 
 def test_naive_ends_and_empty_windows_are_refused(store):
@@ -384,3 +388,64 @@ def test_a_column_of_labels_does_not_become_numbers_nor_the_other_way_round(stor
     with pytest.raises(BarsError, match="numbers in column 'spread', as stored, got texts"):
         store.upsert(bars_at(days(9, "2030-01-01"), spread="wide"))
     assert store.read_range("AAPL", "1d")["mood"].eq("calm").all()
+
+
+def test_a_bar_is_not_there_before_it_is_closed(store):
+    hour = pd.Timestamp.now("UTC").floor("h")
+    ts = pd.date_range(hour - pd.Timedelta(hours=5), periods=9, freq="h")
+    store.upsert(bars_at(ts, timeframe="1h"))
+    assert store.read_range("AAPL", "1h")["ts"].tolist() == ts[:5].tolist()
+    assert store.read_range("AAPL", "1h", end=ts[-1])["ts"].iloc[-1] == ts[4]
+    assert store.read_window("AAPL", "1h", length=3)["ts"].tolist() == ts[2:5].tolist()
+    (listed,) = store.series()
+    assert (listed.last, listed.bars) == (ts[4], 5)
+    store.upsert(bars_at(ts[6:], "LATER", "1h"))
+    assert store.read_range("LATER", "1h").empty
+    assert len(store.series()) == 1
+
+
+def test_a_daily_bar_closes_with_its_session(store):
+    now = pd.Timestamp.now("UTC")
+    today = now.normalize()
+    store.upsert(bars_at([today - pd.Timedelta(days=1), today]))
+    assert store.read_range("AAPL", "1d")["ts"].iloc[-1] == today - pd.Timedelta(days=1)
+    store.set_session("AAPL", "1d", Session("UTC", f"{now:%H:%M}"))
+    assert store.session("AAPL", "1d") == Session("UTC", f"{now:%H:%M}")
+    assert store.read_range("AAPL", "1d")["ts"].iloc[-1] == today
+    assert store.session("AAPL", "1w") is None
+
+
+def test_a_deleted_series_is_gone_with_its_findings_and_session_and_others_stay(store):
+    store.upsert(pd.concat([bars_at(days(400)), bars_at(days(3), "MSFT")]))
+    store.set_session("AAPL", "1d", Session("UTC", "16:00"))
+    for name in ("AAPL", "MSFT"):
+        store.write_findings(findings_table([make_finding((name, "1d"), "gaps", "flagged", np.array([]))]))
+    assert store.delete("AAPL", "1d") == 400
+    assert [entry.instrument for entry in store.series()] == ["MSFT"]
+    assert store.findings()["instrument"].tolist() == ["MSFT"]
+    assert store.session("AAPL", "1d") is None
+    with pytest.raises(BarsError, match="choose for example MSFT 1d"):
+        store.delete("AAPL", "1d")
+    assert store.upsert(bars_at(days(2))).inserted == 2
+    assert len(store.read_range("AAPL", "1d")) == 2
+
+
+def test_what_an_upsert_would_change_is_told_before_and_after(store):
+    bars = bars_at(days(10), volume=np.nan)
+    store.upsert(bars)
+    new = bars_at(days(12, "2019-11-05"), start=104.0)
+    new.loc[[1, 3], "close"] += 0.25
+    expected = UpsertCount(6, 6, 2)
+    assert store.compare(new) == expected
+    pd.testing.assert_frame_equal(store.read_range("AAPL", "1d"), bars)
+    assert store.upsert(new) == expected
+    assert store.compare(new) == UpsertCount(0, 12, 0)
+
+
+@pytest.mark.parametrize("year", [1601, 2262, 9000])
+def test_times_that_nanoseconds_cannot_tell_are_refused_and_nothing_is_stored(store, year):
+    near = bars_at(days(2))
+    far = near.assign(ts=pd.Series([near["ts"][0], near["ts"][1].replace(year=year)]).dt.as_unit("us"))
+    with pytest.raises(BarsError, match=f"years 1678 to 2261, got one of {year}"):
+        store.upsert(far)
+    assert store.series() == []

@@ -1,4 +1,4 @@
 """What single cells of a file say: times, whose zone and order of day and month are told, and numbers.
 
-Files: grammar, numbers, order, times, zones.
+Files: grammar, moments, numbers, order, times, trading_dates, zones.
 """

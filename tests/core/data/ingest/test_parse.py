@@ -228,7 +228,7 @@ def test_the_mapping_says_what_was_understood():
 def test_daily_dates_need_no_zone_and_that_is_said():
     mapping = guess_mapping(read_table(YAHOO.encode(), "A.csv"))
     assert not mapping.timezone_needed
-    assert "Dates without a time of day are taken as UTC days." in mapping.notes
+    assert "Dates without a time of day are taken as trading days." in mapping.notes
     assert_standard(parse("A.csv", YAHOO, timezone="America/New_York"), DAYS, "A", "1d")
 
 
@@ -280,7 +280,7 @@ def test_a_corrected_mapping_is_followed():
 def test_any_table_survives_csv(rows, delimiter):
     frame = pd.DataFrame([values for _, values in rows], columns=["open", "high", "low", "close", "volume"])
     frame.insert(0, "ts", pd.Series([ts for ts, _ in rows]).dt.tz_localize("UTC").dt.as_unit("us"))
-    bars = parse("X.csv", frame.to_csv(index=False, sep=delimiter), timeframe="1d")
+    bars = parse("X.csv", frame.to_csv(index=False, sep=delimiter), timeframe="1m")
     np.testing.assert_array_equal(bars["ts"].to_numpy(), frame["ts"].to_numpy())
     np.testing.assert_array_equal(bars[list(frame.columns[1:])], frame.iloc[:, 1:])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.data.bars import OHLCV, as_bars
 from core.data.ingest.quality import check_bars, check_chunk
 from core.errors import BarsError
+from core.timeframe import Session, duration
 
 
 def walk(count=400, seed=0, **columns) -> pd.DataFrame:
@@ -225,3 +226,105 @@ def test_chunks_judge_as_the_whole_does(cuts):
     first = min(cuts, default=1200)
     if first > 250:  # before that the first returns have fewer to be compared with
         assert rows == {(fault.check, fault.verdict): fault.rows for fault in expected}
+
+
+# Time: what is not closed, lies in the future, or beyond what can be told
+
+
+def recent(count=60, timeframe="1h", ahead=0) -> pd.DataFrame:
+    """Bars up to the running one and `ahead` beyond."""
+    length = duration(timeframe)
+    running = pd.Timestamp.now("UTC").floor("h" if timeframe == "1h" else "D")
+    ts = pd.date_range(end=running + ahead * length, periods=count, freq=length)
+    return walk(count, timeframe=timeframe, ts=ts)
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "1d"])
+def test_a_bar_that_is_not_closed_is_left_out_and_said(timeframe):
+    bars = recent(timeframe=timeframe)
+    report = check_bars(bars)
+    assert found(report) == {("open", "dropped"): 1}
+    assert len(report.clean) == 59
+    assert report.findings["row_ts"][0] == [bars["ts"].iloc[-1]]
+
+
+def test_a_day_whose_session_has_closed_is_a_closed_bar():
+    bars, now = recent(timeframe="1d"), pd.Timestamp.now("UTC")
+    closed, later = (Session("UTC", f"{moment:%H:%M}") for moment in (now, now + pd.Timedelta(minutes=2)))
+    clean, faults = check_chunk(bars, session=closed)
+    assert (len(clean), faults) == (60, [])
+    if now.normalize() == (now + pd.Timedelta(minutes=2)).normalize():
+        assert [fault.check for fault in check_chunk(bars, session=later)[1]] == ["open"]
+
+
+def test_bars_of_the_future_are_left_out_and_told_from_the_running_one():
+    report = check_bars(recent(ahead=10))
+    assert found(report) == {("open", "dropped"): 1, ("future", "dropped"): 10}
+    with pytest.raises(BarsError, match="lie in the future"):
+        check_bars(recent(ahead=100))
+
+
+@pytest.mark.parametrize("year", [1500, 2262, 2900])
+def test_a_time_nanoseconds_cannot_tell_is_left_out(year):
+    bars = walk()
+    bars["ts"] = bars["ts"].where(bars.index != 5, pd.Timestamp(f"{year}-01-01", tz="UTC").as_unit("us"))
+    report = check_bars(bars)
+    assert found(report)["far", "dropped"] == 1
+    assert len(report.clean) == 399
+
+
+# Spacing
+
+
+@pytest.mark.parametrize(
+    ("freq", "timeframe"), [("10min", "5m"), ("MS", "1w"), ("MS", "1d"), ("7D", "1d"), ("h", "1m")]
+)
+def test_bars_wider_apart_than_their_timeframe_are_refused(freq, timeframe):
+    bars = walk(110, timeframe=timeframe, ts=pd.date_range("2015-01-01", periods=110, freq=freq, tz="UTC"))
+    with pytest.raises(BarsError, match=f"bars of AAPL {timeframe} apart, got bars mostly"):
+        check_bars(bars)
+
+
+def test_minutes_without_trade_do_not_make_a_series_too_wide():
+    random = np.random.default_rng(4)
+    ts = pd.date_range("2024-01-01", periods=4000, freq="min", tz="UTC")[random.random(4000) < 0.25][:400]
+    assert "gaps" not in {check for check, _ in found(check_bars(walk(len(ts), timeframe="1m", ts=ts)))}
+
+
+def test_hours_that_open_at_half_past_are_said():
+    ts = pd.date_range("2024-01-01 09:30", periods=400, freq="h", tz="UTC")
+    assert found(check_bars(walk(timeframe="1h", ts=ts))) == {("grid", "flagged"): 400}
+
+
+# What prices tell of their source
+
+
+def test_an_impossible_adjusted_close_leaves_the_series_unadjusted():
+    for wrong in (-1.0, 0.0, 1e-9, np.inf):
+        bars = walk().assign(adj_close=walk()["close"])
+        bars.loc[:50, "adj_close"] = wrong
+        report = check_bars(bars)
+        assert found(report) == {("adj_close", "repaired"): 51}
+        assert report.clean["adj_close"].isna().all()
+
+
+def test_an_adjusted_close_in_another_unit_for_some_bars_is_said():
+    bars = walk().assign(adj_close=walk()["close"])
+    bars.loc[300:, "adj_close"] /= 100
+    assert found(check_bars(bars)) == {("outliers", "flagged"): 1, ("adj_close", "flagged"): 1}
+
+
+def test_one_price_a_bar_throughout_is_said():
+    close = walk()["close"]
+    report = check_bars(walk(open=close, high=close, low=close, volume=0.0))
+    assert found(report) == {("volume", "flagged"): 400, ("range", "flagged"): 400}
+
+
+def test_prices_filled_in_while_a_market_was_closed_are_counted():
+    bars = walk()
+    for start in (100, 200):
+        bars.loc[start : start + 29, ["open", "high", "low", "close"]] = bars["close"][start - 1]
+        bars.loc[start : start + 29, "volume"] = 0.0
+    counts = found(check_bars(bars))
+    assert counts["filled", "flagged"] == 60
+    assert ("frozen", "flagged") not in counts

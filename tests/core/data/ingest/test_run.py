@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.ingest import run as ingest
+from core.data.bars import adjust_prices
+from core.data.ingest import intake
 from core.data.ingest.containers import text
 from core.data.ingest.run import ingest_file, resample_series
 from core.data.store import BarStore
-from core.errors import BarsError
+from core.errors import BarsError, InputError
+from core.timeframe import Session
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def damaged() -> pd.DataFrame:
 def test_chunks_and_the_whole_give_the_same_bars_and_findings(tmp_path, monkeypatch):
     results = []
     for rows in (10**9, 700):
-        monkeypatch.setattr(ingest, "_CHUNK_ROWS", rows)
+        monkeypatch.setattr(intake, "_CHUNK_ROWS", rows)
         monkeypatch.setattr(text, "_BLOCK_BYTES", 20_000 if rows == 700 else 1 << 24)
         store = BarStore(tmp_path / str(rows))
         report = ingest_file(store, csv(damaged()), name="x.csv")
@@ -161,3 +163,105 @@ def test_a_resampled_series_is_stored(store):
     assert (count.inserted, count.updated) == (100, 0)
     pd.testing.assert_frame_equal(store.read_range("X", "1h"), store.resample("X", "1m", "1h"))
     assert resample_series(store, "X", "1m", "1w").inserted == 0
+
+
+def days(count=200, seed=1, start="2020-01-01", first=300.0, **columns) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    close = first * np.exp(np.cumsum(random.normal(0, 0.015, count)))
+    ts = pd.bdate_range(start, periods=count)
+    prices = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close}
+    return pd.DataFrame({"instrument": "X", "ts": ts, **prices, "volume": 5.0} | columns)
+
+
+def checks(report) -> dict[tuple[str, str], int]:
+    return {(row.check, row.verdict): row.rows for row in report.findings.itertuples()}
+
+
+SPLIT = {"open": 0.25, "high": 0.25, "low": 0.25, "close": 0.25}
+
+
+@pytest.mark.parametrize("first", ["older", "newer"])
+@pytest.mark.parametrize("overlap", [0, 20])
+def test_a_split_between_two_downloads_is_found_whichever_comes_first(store, first, overlap):
+    whole = days()
+    older, newer = (
+        whole.iloc[: 100 + overlap],
+        whole.iloc[100:].assign(**{name: whole[name].iloc[100:] / 4 for name in SPLIT}),
+    )
+    files = [older, newer] if first == "older" else [newer, whole.iloc[:100]]
+    ingest_file(store, csv(files[0]), name="one.csv")
+    report = ingest_file(store, csv(files[1]), name="two.csv")
+    assert checks(report) == {("join", "flagged"): 1}
+    detail = report.findings["detail"].iloc[0]
+    assert f"between {whole['ts'][99]:%Y-%m-%d} 00:00 and {whole['ts'][100]:%Y-%m-%d} 00:00" in detail
+    assert "split of 4 to 1" in detail
+    assert report.changed == (overlap if first == "older" else 0)
+
+
+def test_downloads_that_join_and_a_second_half_with_adjusted_prices_are_no_break(store):
+    whole = days()
+    ingest_file(store, csv(whole.iloc[:100]), name="one.csv")
+    ingest_file(store, csv(whole.iloc[100:150]), name="two.csv")
+    adjusted = whole.iloc[150:].assign(**{"Adj Close": whole["close"].iloc[150:] * 0.3})
+    assert checks(ingest_file(store, csv(adjusted), name="three.csv")) == {}
+
+
+def test_months_between_two_downloads_are_a_gap_and_no_break(store):
+    whole = days(600)
+    ingest_file(store, csv(whole.iloc[:150]), name="one.csv")
+    report = ingest_file(store, csv(whole.iloc[500:]), name="two.csv")
+    assert checks(report) == {("gaps", "flagged"): 1}
+    assert "350 bars in all" in report.findings["detail"].iloc[0]
+
+
+def test_a_rehearsal_says_what_an_ingest_would_do_and_writes_nothing(store):
+    whole = days()
+    ingest_file(store, csv(whole.iloc[:150]), name="one.csv")
+    before = store.fingerprint("X", "1d"), len(store.findings())
+    new = whole.iloc[100:].copy()
+    new.loc[110, "high"] = 1.0
+    new.loc[120, "volume"] = 99.0
+    told = ingest_file(store, csv(new), name="two.csv", rehearse=True)
+    assert (store.fingerprint("X", "1d"), len(store.findings())) == before
+    assert (told.inserted, told.updated, told.changed, told.dropped) == (50, 49, 1, 1)
+    done = ingest_file(store, csv(new), name="two.csv")
+    assert done.series == told.series
+    assert done.findings["detail"].tolist() == told.findings["detail"].tolist()
+
+
+def test_a_rehearsal_in_chunks_counts_as_one_whole(store, monkeypatch):
+    expected = ingest_file(store, csv(minutes()), name="x.csv", rehearse=True)
+    monkeypatch.setattr(intake, "_CHUNK_ROWS", 700)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 20_000)
+    twice = pd.concat([minutes(), minutes().iloc[:50]])
+    assert ingest_file(store, csv(twice), name="x.csv", rehearse=True).inserted == expected.inserted == 6000
+    assert store.series() == []
+
+
+def test_an_impossible_adjusted_close_takes_the_adjustment_from_the_stored_bars_too(store):
+    whole = days(**{"Adj Close": days()["close"] * 0.5})
+    ingest_file(store, csv(whole.iloc[:100]), name="one.csv")
+    whole.loc[150, "Adj Close"] = -0.5
+    ingest_file(store, csv(whole.iloc[100:]), name="two.csv")
+    stored = store.read_range("X", "1d")
+    assert stored["adj_close"].isna().all()
+    np.testing.assert_allclose(adjust_prices(stored)["close"], whole["close"])
+
+
+def test_a_sessions_close_is_kept_with_the_series_it_was_given_for(store):
+    report = ingest_file(store, csv(days()), name="x.csv", timezone="America/New_York", close="16:00")
+    assert report.inserted == 200
+    assert store.session("X", "1d") == Session("America/New_York", "16:00")
+    for timezone, close in ((None, "16:00"), ("America/New_York", "four")):
+        with pytest.raises(InputError):
+            ingest_file(store, csv(days()), name="x.csv", timezone=timezone, close=close)
+
+
+def test_a_daily_file_with_and_one_without_a_zone_give_the_same_bars(store):
+    frame = days()
+    ingest_file(store, csv(frame), name="plain.csv")
+    before = store.fingerprint("X", "1d")
+    zoned = frame.assign(ts=frame["ts"].dt.tz_localize("America/New_York"))
+    report = ingest_file(store, csv(zoned), name="zoned.csv")
+    assert (report.inserted, report.updated, report.changed) == (0, 200, 0)
+    assert store.fingerprint("X", "1d") == before

@@ -19,6 +19,7 @@ from app.attribution import cached as attribution_cached
 from app.review import cached as review_cached
 from app.shell import cached
 from app.shell.selection import bar_time
+from core.confidence.choice import Method
 from core.data.store import home_folder
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import SUMMARY
@@ -72,17 +73,24 @@ def _records(model: cached.ModelKey, until: pd.Timestamp, stamps: tuple) -> dict
     for task in cached.predictor(model).bundle.config.tasks:
         there = [one for one in sources if task in one[1].config.tasks]
         if there:
-            records[task.name] = _count(task.name, there, until)
+            fitted = cached.predictor(model).bundle.confidence.get(task.name)
+            form = None if fitted is None else fitted.calibration.chosen
+            records[task.name] = _count(task.name, there, until, form)
     return records
 
 
-def _count(task: str, sources: Sequence[tuple[Origin, WalkForwardResult]], until: pd.Timestamp) -> Records:
+def _count(
+    task: str,
+    sources: Sequence[tuple[Origin, WalkForwardResult]],
+    until: pd.Timestamp,
+    form: Method | None,
+) -> Records:
     few: Records = {}
     for origin, result in sources:
         rows = take_rows(replace(result, rows=keep_known(result.rows, until)), RowFilter(task))
         if not len(rows):
             continue
-        found = build_records(rows, origin)
+        found = build_records(rows, origin, form)
         if origin != "own" or len(rows) >= LEAST_OWN:
             return found
         few = found

@@ -21,6 +21,9 @@ from core.review.rows import ReviewRows, RowFilter
 from core.review.sets import FOLLOWED, SetsHeld
 from core.scores.intervals import TOO_ALIKE
 
+LEAST_WORSE = 0.005
+"""Half a point: what is worse by less, and not shown to be, is as good."""
+
 
 @dataclass(frozen=True)
 class ScoreWords:
@@ -77,12 +80,12 @@ def before_sentence(found: BesideBefore | None) -> str:
     if found is None:
         return ""
     worse = []
-    if round(100 * found.ece, 1) > round(100 * found.ece_before, 1):
+    if found.ece - found.ece_before > LEAST_WORSE:
         worse.append(
             f"it is off by {100 * found.ece:.1f} points, the probability before calibration by "
             f"{100 * found.ece_before:.1f}"
         )
-    if round(100 * found.gain, 1) < round(100 * found.gain_before, 1):
+    if found.difference.high < 0 or found.difference.value < -LEAST_WORSE:
         worse.append(
             f"being choosy by it gains {100 * found.gain:.1f} points over a random order, by the probability "
             f"before calibration {100 * found.gain_before:.1f}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.words.confidence import NEVER_MOVED, STATED, count_sources, rank_phrase, source_noun
 from app.words.numbers import percent, span
+from core.confidence.composition import FORMS
 from core.experiments.walk_forward.results import rank_column
 from core.prediction import TaskPrediction
 from core.review.outcomes import Outcome, judge_calls
@@ -21,6 +22,7 @@ RECORD_HELP = (
     "hindsight the best, would have given, and how sure it was of these calls. Click one to open its bar."
 )
 TOO_EARLY = "no record by then: nothing it had stated was decided yet"
+OTHER_FORM = "no record: what was measured makes its sureness in another way"
 _ORIGINS = {
     "own": "on its own test bars",
     "alike": "on models trained the same way",
@@ -29,20 +31,24 @@ _ORIGINS = {
 
 
 def sureness_record(confidence: float, records: Mapping[str, ConfidenceRecord] | None) -> str:
-    """What a stated confidence was worth: 'right 57% of the 812 times it was this sure'.
+    """What a stated confidence was worth: 'right 57% of the 812 times it was this sure (52 to 58%)'.
 
-    With fewer than `MANY` such times the 95% interval goes with it, with fewer than `FEWEST` no share.
+    In brackets between which confidences it was counted. With fewer than `MANY` such times the 95% interval
+    goes with it, with fewer than `FEWEST` no share.
     """
     if records is None:
         return NO_RECORD
     if "confidence" not in records:
-        return TOO_EARLY
+        return OTHER_FORM if records else TOO_EARLY
     found = records["confidence"].standing(confidence)
     if found.count == 0:
         return "it was never this sure in what was measured"
     if found.count < FEWEST:
         return f"fewer than {FEWEST} such times"
-    return f"right {percent(found.share)}{_doubt(found)} of the {found.count:,} times it was this sure"
+    low, high = f"{100 * found.low:.0f}", percent(found.high)
+    spread = high if f"{low}%" == high else f"{low} to {high}"
+    times = f"the {found.count:,} times it was this sure ({spread})"
+    return f"right {percent(found.share)}{_doubt(found)} of {times}"
 
 
 def source_record(
@@ -117,7 +123,8 @@ def measured_sentence(records: Mapping[str, ConfidenceRecord] | None) -> str:
 
 def _measured(measured: Measured) -> str:
     years = f"{measured.first} to {measured.last}" if measured.first != measured.last else f"{measured.first}"
-    return f"measured {years} {_ORIGINS[measured.origin]}"
+    form = f", their sureness made of {FORMS[measured.form]} too" if measured.form else ""
+    return f"measured {years} {_ORIGINS[measured.origin]}{form}"
 
 
 def record_sentence(past: Sequence[Outcome]) -> str:

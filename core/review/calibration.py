@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.review.rows import CALIBRATORS, ReviewRows, list_stated, stretches_of
 from core.scores.calibration_error import expected_calibration_error, perfect_model_ece
-from core.scores.intervals import Interval
+from core.scores.intervals import Interval, interval
 from core.scores.metrics import score_intervals
 from core.scores.reliability import (
     Band,
@@ -20,10 +20,11 @@ from core.scores.reliability import (
     rolling_calibration,
     sampling_band,
 )
-from core.scores.selective import selective_areas
+from core.scores.selective import find_area_swings, selective_areas
 from core.scores.stretches import Stretches
 
 POINTS = 300
+AREA_RANKS = 200
 DRAWS = 300
 
 MEASURES = ("ece", "ece_mass", "mce", "smooth_ece")
@@ -77,12 +78,13 @@ class OverLimit:
 @dataclass(frozen=True)
 class BesideBefore:
     """ECE of the final confidence and what being choosy by it gains in AURC over a random order, and the same
-    `before` any calibration, on the same rows."""
+    `before` any calibration, on the same rows; `difference` of the two gains."""
 
     ece: float
     ece_before: float
     gain: float
     gain_before: float
+    difference: Interval
 
 
 def measure_reliability(rows: ReviewRows, name: str, stretches: Stretches) -> Reliability:
@@ -151,12 +153,19 @@ def compare_with_before(rows: ReviewRows) -> BesideBefore | None:
         return None
     correct = known.correct
     now, before = (known.stated[name] for name in ("confidence", "uncalibrated"))
-    at_random = 1 - correct.mean()
+    at_random = float(1 - correct.mean())
+    stretches = stretches_of(known)
+    areas = [selective_areas(stated, correct)[0] for stated in (now, before)]
+    swings = [
+        find_area_swings(stated, correct.astype(float), stretches, AREA_RANKS)[:, 0]
+        for stated in (now, before)
+    ]
     return BesideBefore(
         expected_calibration_error(now, correct),
         expected_calibration_error(before, correct),
-        at_random - selective_areas(now, correct)[0],
-        at_random - selective_areas(before, correct)[0],
+        at_random - areas[0],
+        at_random - areas[1],
+        interval(areas[1] - areas[0], swings[1] - swings[0], stretches),
     )
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from core.confidence.choice import Method
 from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
 from core.review.rows import ReviewRows, stretches_of
+from core.scores.calibration_error import bin_edges
 from core.scores.reliability import Band, ReliabilityCurve, reliability_curve, sampling_band
 from core.scores.stretches import Stretches
 from core.timeframe import DURATIONS
 
 BINS = 10
+WIDEST = 0.1
+"""Values further apart are not as sure as each other."""
 FEWEST = 30
 """Below so many rows no share is stated."""
 MANY = 300
@@ -24,12 +29,12 @@ MANY = 300
 
 @dataclass(frozen=True)
 class Standing:
-    """Record of the tenth of all rows that a stated value falls in.
+    """Record of the rows stated about as high as a value: a tenth of all, less where that spans too much.
 
     Attributes
     ----------
     low, high
-        Stated values of that tenth, low included.
+        Stated values of those rows, low included.
     count, right
         Rows in it, and how many of their calls came true.
     right_low, right_high
@@ -55,16 +60,22 @@ Origin = Literal["own", "alike", "other"]
 
 @dataclass(frozen=True)
 class Measured:
-    """Where the rows of a record come from: whose they are, and the years of the first and the last."""
+    """Where the rows of a record come from: whose they are, and the years of the first and the last.
+
+    `form` is how all of them state their confidence; None where that plays no part.
+    """
 
     origin: Origin
     first: int
     last: int
+    form: Method | None = None
 
 
 @dataclass(frozen=True)
 class ConfidenceRecord:
     """Share right by tenths of the stated values, each tenth with equally many rows where values differ.
+
+    Tenths wider than `WIDEST` are cut into equally wide parts of at most that.
 
     Attributes
     ----------
@@ -92,7 +103,7 @@ class ConfidenceRecord:
     ) -> ConfidenceRecord:
         """Count stated values (n,) in [0, 1] and whether the calls came true (n,); n >= 1."""
         stated = _as_stored(stated)
-        curve = reliability_curve(stated, correct, BINS, "mass")
+        curve = reliability_curve(stated, correct, edges=_cut_edges(stated))
         band = sampling_band(stated, correct, curve.edges, stretches)
         return cls(curve, band, float(stated.min()), float(stated.max()), measured)
 
@@ -124,10 +135,13 @@ def keep_known(rows: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     return rows.loc[known]
 
 
-def build_records(rows: ReviewRows, origin: Origin | None = None) -> dict[str, ConfidenceRecord]:
+def build_records(
+    rows: ReviewRows, origin: Origin | None = None, form: Method | None = None
+) -> dict[str, ConfidenceRecord]:
     """Records of the final confidence, every source and its rank, by name; those never stated are left out.
 
-    A rank's name is that of its column, `rank_column`.
+    A rank's name is that of its column, `rank_column`. With a `form` the final confidence is counted on the
+    folds alone that state theirs in it: another calibrator's 60% is not the same 60%.
     """
     measured = None
     if origin is not None and len(rows):
@@ -137,11 +151,32 @@ def build_records(rows: ReviewRows, origin: Origin | None = None) -> dict[str, C
     told |= {rank_column(name): ranks for name, ranks in rows.ranks.items()}
     records = {}
     for name, stated in told.items():
-        known = np.isfinite(stated)
+        known, where = np.isfinite(stated), measured
+        if name == "confidence" and form is not None:
+            known &= _stating_in(rows, form)
+            where = None if measured is None else replace(measured, form=form)
         if known.any():
             found = rows.take(known)
-            records[name] = ConfidenceRecord.of(stated[known], found.correct, stretches_of(found), measured)
+            records[name] = ConfidenceRecord.of(stated[known], found.correct, stretches_of(found), where)
     return records
+
+
+def _stating_in(rows: ReviewRows, form: Method) -> np.ndarray:
+    """(n,) whether a row's fold states its final confidence in this form."""
+    same = np.isclose(rows.stated["confidence"], rows.stated[form], rtol=0, atol=1e-6)
+    folds, place = np.unique(rows.fold, return_inverse=True)
+    return (np.bincount(place, ~same, folds.size) == 0)[place]
+
+
+def _cut_edges(stated: np.ndarray) -> np.ndarray:
+    edges = bin_edges(stated, BINS, "mass")
+    # The outer tenths end where values do, not at 0 and 1.
+    ends = np.clip(edges, stated.min(), stated.max())
+    cut = [
+        np.linspace(low, high, max(1, int(np.ceil((high - low) / WIDEST - 1e-9))), endpoint=False)
+        for low, high in pairwise(ends)
+    ]
+    return np.unique(np.concatenate([[0.0], *(part[1:] for part in cut), edges[1:-1], [1.0]]))
 
 
 def _as_stored(stated: np.ndarray) -> np.ndarray:

@@ -46,14 +46,19 @@ class Band:
 
 
 def reliability_curve(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = BINS, binning: Binning = "width"
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    bins: int = BINS,
+    binning: Binning = "width",
+    edges: np.ndarray | None = None,
 ) -> ReliabilityCurve:
     """Reliability of confidence (n,) in [0, 1] against correctness (n,); empty bins are kept.
 
-    Also serves one class: its probability as confidence, label == class as correctness.
+    `edges` (B + 1,) over [0, 1] take the place of `bins` and `binning`. Also serves one class: its
+    probability as confidence, label == class as correctness.
     """
     confidence, correct = check_confidence(confidence, correct)
-    edges = bin_edges(confidence, bins, binning)
+    edges = bin_edges(confidence, bins, binning) if edges is None else edges
     cell, size = assign_bins(confidence, edges), len(edges) - 1
     count = np.bincount(cell, minlength=size)
     stated, right = np.bincount(cell, confidence, size), np.bincount(cell, correct, size)

@@ -23,6 +23,7 @@ from core.review.calibration import (
 )
 from core.review.rows import ReviewRows, list_stated, stretches_of
 from core.scores.calibration_error import expected_calibration_error
+from core.scores.intervals import Interval
 from core.scores.reliability import RollingCalibration
 
 
@@ -85,6 +86,8 @@ def test_a_confidence_worse_than_before_calibration_is_said_to_be() -> None:
     assert found is not None
     assert found.ece == pytest.approx(expected_calibration_error(rows.stated["confidence"], right))
     assert found.gain < found.gain_before
+    assert found.difference.value == pytest.approx(found.gain - found.gain_before)
+    assert found.difference.high < 0
     said = before_sentence(found)
     assert "worse here than none" in said
     assert f"{100 * found.ece:.1f} points" in said
@@ -92,9 +95,12 @@ def test_a_confidence_worse_than_before_calibration_is_said_to_be() -> None:
 
 
 def test_a_confidence_no_worse_than_before_says_nothing() -> None:
-    assert before_sentence(BesideBefore(0.02, 0.03, 0.1, 0.1)) == ""
+    level = Interval(-0.001, -0.003, 0.001)
+    assert before_sentence(BesideBefore(0.02, 0.03, 0.1, 0.101, level)) == ""
     assert before_sentence(None) == ""
-    assert "choosy" not in before_sentence(BesideBefore(0.034, 0.017, 0.15, 0.146))
+    assert "choosy" not in before_sentence(BesideBefore(0.034, 0.017, 0.15, 0.151, level))
+    surely = Interval(-0.002, -0.003, -0.001)
+    assert "choosy" in before_sentence(BesideBefore(0.02, 0.03, 0.1, 0.102, surely))
 
 
 def test_a_calibrated_forecaster_stays_under_its_rolling_limit_most_of_the_time() -> None:

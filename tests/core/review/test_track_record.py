@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from core.confidence.sources import SOURCES
 from core.experiments.walk_forward.results import rank_column
 from core.prediction import StatedClass, TaskPrediction
 from core.review.rows import RowFilter, take_rows
-from core.review.track_record import ConfidenceRecord, build_records, keep_known
+from core.review.track_record import WIDEST, ConfidenceRecord, build_records, keep_known
 from core.scores.stretches import Stretches
 from tests.core.review.synthetic_review import write_synthetic
 
@@ -55,6 +57,34 @@ def test_the_tenths_together_hold_every_row_once(counted) -> None:
     assert sum(standing.right for standing in found) == correct.sum()
 
 
+def test_what_is_far_apart_is_not_counted_as_equally_sure() -> None:
+    rng = np.random.default_rng(8)
+    # Nine tenths of all lie above 49%, the other tenth anywhere from 9% on.
+    stated = np.r_[rng.uniform(0.09, 0.49, 300), rng.uniform(0.49, 0.6, 2700)]
+    record = record_of(stated, rng.random(3000) < stated)
+    for value in (0.1, 0.3, 0.485, 0.55):
+        found = record.standing(value)
+        assert found.low <= value <= found.high
+        assert found.high - found.low <= WIDEST + 1e-9
+        inside = (stated >= found.low) & (stated < found.high)
+        assert found.count == pytest.approx(inside.sum(), abs=1)
+
+
+def test_another_calibrators_confidence_is_no_record_of_this_one(tmp_path) -> None:
+    rows = take_rows(write_synthetic(tmp_path / "wf", bars=200), RowFilter("direction"))
+    stated = rows.stated["platt"] * 0.9
+    mixed = np.where(rows.fold == 0, stated, rows.stated["confidence"])
+    told = dataclasses.replace(rows, stated=rows.stated | {"platt": stated, "confidence": mixed})
+    records = build_records(told, "alike", "temperature")
+    assert records["confidence"].curve.count.sum() == (rows.fold == 1).sum()
+    assert records["confidence"].measured.form == "temperature"
+    assert records["attention"].curve.count.sum() == len(rows)
+    assert "made of the probability alone too" in measured_sentence(records)
+    none = build_records(told, "alike", "isotonic")
+    assert "confidence" not in none
+    assert "in another way" in sureness_record(0.5, none)
+
+
 def test_outside_of_everything_ever_stated_there_is_no_record(counted) -> None:
     record = counted[2]
     for value in (0.1, 0.99):
@@ -83,7 +113,7 @@ def test_a_single_value_ever_stated_has_every_row() -> None:
     [
         (29, "fewer than 30 such times"),
         (40, "of the 40 times it was this sure"),
-        (400, "right 50% of the 400 times it was this sure"),
+        (400, "right 50% of the 400 times it was this sure (50%)"),
     ],
 )
 def test_the_words_follow_how_many_times_there_were(rows: int, words: str) -> None:

@@ -1,5 +1,5 @@
 """Compared how: walk-forward and ablation.
 
-Files: fitted_baselines.
+Files: fitted_baselines, left_out.
 Folders: ablation, walk_forward.
 """

@@ -35,6 +35,7 @@ def show_prediction(result: dict[str, Any]) -> str:
         + _unlike(result),
         *_in_sample(result["segment"]),
         *_caveats(result),
+        *_unseen(result),
     ]
     for name, task in result["tasks"].items():
         shares = "  ".join(
@@ -60,6 +61,12 @@ def _in_sample(segment: str) -> list[str]:
 
 def _caveats(result: dict[str, Any]) -> list[str]:
     return [f"NOTE: {sentence}" for sentence in result["caveats"]]
+
+
+def _unseen(result: dict[str, Any]) -> list[str]:
+    unseen = [] if result["known_instrument"] else [result["instrument"]]
+    unseen += [] if result["known_timeframe"] else [f"{result['timeframe']} bars"]
+    return [f"trained without {' and '.join(unseen)}"] if unseen else []
 
 
 def _behind(task: dict[str, Any]) -> list[str]:

@@ -74,6 +74,18 @@ def test_a_bar_after_all_that_made_the_model_is_not_said_to_be_in_sample(home, c
     assert "IN SAMPLE" not in capsys.readouterr().out
 
 
+def test_a_prediction_of_an_instrument_never_trained_on_says_so(home, capsys):
+    from core.data.store import BarStore
+
+    BarStore().upsert(random_walk("ZZZ", 700, 9))
+    arguments = ["predict", "--instrument", "ZZZ", "--timeframe", "1d", "--model", "small"]
+    assert run(capsys, *arguments)["segment"] == "unknown"
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "trained without ZZZ" in said
+    assert "IN SAMPLE" not in said
+
+
 def test_a_record_counts_the_models_own_test_bars(home, capsys, walk_bundle):
     from core.review.own_record import find_record, load_record
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from core.bundle import load_bundle
 from core.data.store import BarStore
+from core.predictor import Predictor
+from core.review.own_record import measure_record, save_record
 from tests.app.workbench import assert_no_fault, open_page, said
 from tests.core.review import synthetic_review
 
@@ -37,6 +40,15 @@ def test_a_walk_forward_of_the_same_name_becomes_the_record(home: Path) -> None:
     assert "times it was this sure" in text or "never this sure in what was measured" in text
     assert "measured 2015 to 2016 on models trained the same way" in text
     assert "no record yet" not in text
+
+
+def test_the_record_of_the_models_own_test_bars_says_so(home: Path, walk_bundle) -> None:
+    store = BarStore(home)
+    bundle = load_bundle(home / "models" / walk_bundle.name)
+    save_record(measure_record(Predictor(bundle, store), step=10), home, bundle)
+    assert "on its own test bars" in said(open_live())
+    early = f"{bundle.borders.calibrate_end - pd.Timedelta(days=9):%Y-%m-%d}"
+    assert "no record by then" in said(open_live(bar=early))
 
 
 def test_a_record_that_begins_after_the_chosen_bar_is_not_shown_there(home: Path) -> None:

@@ -51,8 +51,8 @@ class ShortSeriesError(WindowError):
         self.series, self.needed, self.found = series, needed, found
         super().__init__(
             f"{needed} bars of {series}",
-            f"{found}, {needed - found} short",
-            "choose a later bar or ingest more history",
+            str(found),
+            f"choose a later bar or ingest {needed - found} more",
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,10 @@ class TaskPrediction:
     def transformer(self) -> np.ndarray | None:
         """The transformer's part of `logits`, shape (C,); None where there is no other part."""
         return None if self.direct is None else self.logits - self.direct
+
+    def probability(self, name: str) -> float:
+        """Of one class, before calibration; all members of an ensemble together."""
+        return float(self.probabilities[self.classes.index(name)])
 
     @property
     def shares(self) -> np.ndarray:
@@ -240,6 +244,22 @@ class AttentionWindow:
     bias_scale: np.ndarray
     windows: tuple[int | None, ...]
     members: int = 1
+
+    def of_member(self, member: int | None) -> AttentionWindow:
+        """One member's heads alone, a view; `member` counts from 1, None is all of them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such member.
+        """
+        if member is None:
+            return self
+        if not 1 <= member <= self.members:
+            raise ValueError(f"expected a member from 1 to {self.members}, got {member}")
+        heads = self.weights.shape[1] // self.members
+        own = slice((member - 1) * heads, member * heads)
+        return replace(self, weights=self.weights[:, own], bias_scale=self.bias_scale[:, own], members=1)
 
 
 @dataclass(frozen=True)

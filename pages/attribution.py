@@ -8,11 +8,10 @@ from app.attribution import cached as attribution_cached
 from app.attribution.cached import Ask
 from app.attribution.choices import choose_ask, stop_others
 from app.attribution.importance import draw_importance
-from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust
-from app.attribution.words import cause_sentence, legend_sentence, reference_sentence
+from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust, whose_sentence
+from app.attribution.words import causes_text, legend_sentence, reference_sentence, sums_sentence
 from app.figures.theme import time_labels
-from app.shell import cached, controls, notices
-from app.words.predictions import shares_sentence
+from app.shell import controls, notices
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 
@@ -47,10 +46,11 @@ def draw_moment(ask: Ask) -> None:
             ask.method, ask.target, block=ask.block, grouped=ask.rows == "source", dark=controls.is_dark()
         )
     )
-    st.caption(reference_sentence(attribution, ask.series.instrument, ask.reference))
-    said = shares_sentence(cached.predict(ask.model, ask.series, ask.bar).tasks[ask.task], ask.target)
+    compared = reference_sentence(attribution, ask.series.instrument, ask.reference)
+    st.caption(f"{compared} {sums_sentence(attribution)}")
+    said = whose_sentence(ask, attribution)
     if said:
-        st.caption(f"{said[0].upper()}{said[1:]}.")
+        st.caption(said)
     figure = attribution_cached.figure(ask, controls.palette(), controls.is_dark(), attribution)
     st.plotly_chart(
         figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),
@@ -63,7 +63,7 @@ def draw_moment(ask: Ask) -> None:
     with trust:
         draw_trust(ask, attribution, check)
     if check is not None:
-        draw_curves(ask, check)
+        draw_curves(ask, attribution, check)
     draw_method(ask)
     draw_depth(ask)
 
@@ -80,8 +80,7 @@ def draw_causes(ask: Ask, attribution: Attribution, check: Check | None) -> None
         return
     window = attribution_cached.moment(ask.model, ask.series, ask.bar).window
     labels = time_labels(window.ts, window.timeframe)
-    sentences = [cause_sentence(cause, labels, attribution) for cause in check.causes]
-    st.markdown("\n".join(f"{i}. {sentence}" for i, sentence in enumerate(sentences, start=1)))
+    st.markdown(causes_text(check.causes, labels, attribution))
 
 
 st.fragment(view)()

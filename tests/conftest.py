@@ -18,6 +18,7 @@ from core.confidence.stated import TaskConfidence
 from core.config import Config, parse_config
 from core.data.dataset import PreparedData, prepare
 from core.data.store import BarStore
+from core.models.ensemble import join_members
 from core.training.trainer import build_model
 
 # Numbers are compared with those of the CPU; what concerns another device asks for it.
@@ -73,14 +74,15 @@ def noisy_confidence(config: Config, seed: int) -> dict[str, TaskConfidence]:
 def untrained_bundle(data: PreparedData, config: Config, folder: Path, seed: int = 0) -> Bundle:
     """A bundle whose weights are random: enough for everything but skill."""
     torch.manual_seed(seed)
-    model = build_model(data, config).eval()
+    members = [build_model(data, config) for _ in range(config.model.members)]
+    model = join_members(members).eval()
     with torch.no_grad():
-        for head in model.heads.values():
+        for head in (head for member in members for head in member.heads.values()):
             # Beside a direct path a head starts at zero: nothing would be left to explain.
             head.logits.weight.uniform_(-0.1, 0.1)
             if head.direct is not None:
                 head.direct.weight.uniform_(-0.1, 0.1)
-    noise = np.random.default_rng(seed).normal(size=(400, config.model.d_model))
+    noise = np.random.default_rng(seed).normal(size=(400, config.model.d_model * len(members)))
     length = config.model.sequence_length
     windows = [
         series.features[end - length : end]
@@ -123,6 +125,13 @@ def walk_data(walks) -> PreparedData:
 @pytest.fixture(scope="session")
 def walk_bundle(walk_data, tmp_path_factory) -> Bundle:
     return untrained_bundle(walk_data, small_config(), tmp_path_factory.mktemp("bundles") / "small")
+
+
+@pytest.fixture(scope="session")
+def pair_bundle(walk_data, tmp_path_factory) -> Bundle:
+    """Two members trained by nobody, which say different things."""
+    config = small_config(model={"members": 2}).model_copy(update={"name": "pair"})
+    return untrained_bundle(walk_data, config, tmp_path_factory.mktemp("bundles") / "pair")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ _OPEN, _DAY, _TIME, _RIVAL = "compare", "against_day", "against_time", "rival"
 SAME = "the same model"
 
 
-def draw_comparison(model: ModelKey, at: controls.Moment) -> None:
+def draw_comparison(model: ModelKey, at: controls.Moment, member: int | None) -> None:
     """An expander that costs nothing while closed."""
     chosen = controls.selection()
     asked = chosen.against is not None or chosen.rival is not None
@@ -41,11 +41,14 @@ def draw_comparison(model: ModelKey, at: controls.Moment) -> None:
         entry = cached.find_entry(chosen.rival or chosen.model)
         rival = ModelKey(str(entry.folder), entry.version)
         before = open_name(at.opens[at.position - 1]) if at.position >= _length(model) else None
-        compared = attention_cached.comparison(model, at.key, at.bar, rival, against or at.bar, before)
+        compared = attention_cached.comparison(
+            model, at.key, at.bar, member, rival, against or at.bar, before
+        )
         first, second = (_name(model, at.bar, chosen.rival), _name(rival, against or at.bar, chosen.rival))
         st.markdown(comparison_sentence(compared, first, second))
         figure = comparison_figure(
             compared.found.difference, compared.found.group_distance, compared.windows,
+            compared.names,
             title=f"Attention by age, percentage points: {second} minus {first}",
         )  # fmt: skip
         st.plotly_chart(
@@ -71,7 +74,7 @@ def comparison_sentence(compared: Comparison, first: str, second: str) -> str:
     return (
         f"From {first} the heads look back **{before:.0f} bars** on average, from {second} **{after:.0f}**. "
         f"**{percent(float(apart.mean()))}** of the attention lies at other ages{usual}, "
-        f"most in layer {layer + 1}, head {head + 1}: {percent(float(apart.max()))}."
+        f"most in layer {layer + 1}, {compared.names[head]}: {percent(float(apart.max()))}."
     )
 
 

@@ -22,7 +22,9 @@ from core.prediction import AttentionWindow
 BANDS = "attended"
 
 
-def draw_attended(model: cached.ModelKey, at: controls.Moment, head: int | None, query: int) -> None:
+def draw_attended(
+    model: cached.ModelKey, at: controls.Moment, member: int | None, head: int | None, query: int
+) -> None:
     """The canvas; the pointer moves in the browser alone, a click fixes the bar."""
     title, choice = st.columns([0.62, 0.38], vertical_alignment="bottom")
     title.markdown(
@@ -36,10 +38,10 @@ def draw_attended(model: cached.ModelKey, at: controls.Moment, head: int | None,
     tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
     with choice:
         choose_task("The last band explains the call for", tasks, key="attended_task")
-    payload = attention_cached.bands(model, at.key, at.bar, head, controls.palette())
+    payload = attention_cached.bands(model, at.key, at.bar, member, head, controls.palette())
     counted = None
     with notices.guard():
-        counted = attention_cached.relevance(model, at.key, at.bar, chosen_task(model))
+        counted = attention_cached.relevance(model, at.key, at.bar, member, chosen_task(model))
     attention_bands(
         payload, token=attention_cached.bands_token(at.key, at.bar), looks=query, relevance=counted,
         key=BANDS, on_fix=fix_bar, on_layer=choose_layer,
@@ -142,7 +144,9 @@ COLUMNS = (
 )
 
 
-def draw_heads(model: ModelKey, at: controls.Moment, seen: AttentionWindow, query: int) -> None:
+def draw_heads(
+    model: ModelKey, at: controls.Moment, member: int | None, seen: AttentionWindow, query: int
+) -> None:
     """The table with its choice of bars and its download."""
     title, choice, download = st.columns([0.5, 0.34, 0.16], vertical_alignment="bottom")
     title.markdown(
@@ -155,7 +159,7 @@ def draw_heads(model: ModelKey, at: controls.Moment, seen: AttentionWindow, quer
             persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
     one = averaged != MANY
-    found = attention_cached.heads(model, at.key, at.bar, query if one else None)
+    found = attention_cached.heads(model, at.key, at.bar, member, query if one else None)
     rows = head_rows(found, seen, one=one)
     download.download_button(
         "CSV", heads_csv(rows), file_name=f"heads_{at.key.instrument}_{at.key.timeframe}_{at.bar}.csv",
@@ -173,6 +177,7 @@ def head_rows(found: HeadSummaries, seen: AttentionWindow, *, one: bool) -> list
         Whether the summaries speak of one bar: only then is there one most attended bar.
     """
     layers, heads = found.mean_age.shape
+    names = attention_cached.head_names(seen)
     rows = []
     for layer in range(layers):
         window = seen.windows[layer]
@@ -185,9 +190,10 @@ def head_rows(found: HeadSummaries, seen: AttentionWindow, *, one: bool) -> list
                 HeadRow(
                     layer + 1,
                     head + 1,
+                    names[head],
                     (
                         Cell(sees, layer + 1),
-                        Cell(str(head + 1), head + 1),
+                        Cell(names[head].removeprefix("head "), head + 1),
                         Cell(found.kind[layer][head], found.kind[layer][head]),
                         _number(found.mean_age[at], "{:.1f}"),
                         _share(float(found.entropy[at])),

@@ -18,6 +18,7 @@ from app.shell import cached
 from app.shell.cached import ModelKey, SeriesKey
 from app.shell.jobs import await_result
 from app.shell.selection import bar_time
+from app.words.members import member_title
 from core.data.store import home_folder
 from core.explain.attribution import Attribution
 from core.explain.cache import ExplanationCache, open_cache
@@ -48,6 +49,8 @@ class Ask:
 
     Attributes
     ----------
+    member
+        Of an ensemble, from 1, explained alone; None is all together.
     rows
         One row a feature, or one a group of features.
     block
@@ -63,6 +66,7 @@ class Ask:
     target: str
     method: str
     reference: str
+    member: int | None = None
     rows: Rows = "feature"
     block: int = 1
     shown: int = 120
@@ -75,7 +79,7 @@ class Ask:
             settings = Settings(grouping=self.rows, ablation_block=None if self.block == 1 else self.block)
         elif self.method == "occlusion" and self.block > 1:
             settings = Settings(occlusion_block=self.block)
-        return Question(self.task, self.target, self.method, self.reference, settings)
+        return Question(self.task, self.target, self.method, self.reference, settings, self.member)
 
     def key(self, stage: str) -> tuple:
         """Of everything the answer of one stage depends on."""
@@ -120,7 +124,7 @@ def await_check(ask: Ask, attribution: Attribution) -> Check | None:
 def await_conductance(ask: Ask) -> Conductance | None:
     """How deep in the model each bar's part of the margin is; None while it is worked for."""
     found = moment(ask.model, ask.series, ask.bar)
-    margin, cache = found.margin(ask.task, ask.target), explanations()
+    margin, cache = found.margin(ask.task, ask.target, ask.member), explanations()
 
     def work(progress: Progress, cancelled: Cancelled) -> Conductance:
         windows = find_reference(found, ask.question, cache).windows[:DEPTH_WINDOWS]
@@ -134,10 +138,11 @@ def figure(ask: Ask, palette: Palette, dark: bool, _attribution: Attribution) ->
     """The map between candles and sums; the same object as long as nothing changed."""
     found = moment(ask.model, ask.series, ask.bar)
     name = f"{class_sign(ask.target)} {ask.target}"
+    by = "" if ask.member is None else f", by {member_title(ask.member)}"
     return attribution_figure(
         cached.window(ask.series, ask.bar, len(_attribution.values)),
         _attribution,
-        title=f"What spoke for {name} and what against, {ask.series.instrument} up to {ask.bar}",
+        title=f"What spoke for {name} and what against{by}, {ask.series.instrument} up to {ask.bar}",
         rows=ask.rows,
         block=ask.block,
         market=found.market_values(),
@@ -149,10 +154,13 @@ def figure(ask: Ask, palette: Palette, dark: bool, _attribution: Attribution) ->
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def curves(ask: Ask, dark: bool, _check: Check) -> go.Figure:
+def curves(ask: Ask, dark: bool, _attribution: Attribution, _check: Check) -> go.Figure:
     """Deletion and insertion."""
     title = "Does it matter to the model what the map says matters?"
-    return faithfulness_figure(_check.faithfulness, target=ask.target, title=title, dark=dark)
+    there = _attribution.reference_probability
+    return faithfulness_figure(
+        _check.faithfulness, target=ask.target, title=title, reference=there, dark=dark
+    )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

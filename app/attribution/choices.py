@@ -1,6 +1,8 @@
-"""What to explain and how: task, class, method, reference and grouping."""
+"""What to explain and how: task, class, method, reference, member and grouping."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -9,7 +11,7 @@ from app.attribution.cached import Ask
 from app.attribution.words import REFERENCE_TITLES
 from app.figures.theme import class_sign
 from app.shell import cached, controls
-from app.shell.choosers import chosen_task
+from app.shell.choosers import choose_member, chosen_task
 from app.shell.jobs import board
 from app.shell.selection import SelectionError
 from app.words.predictions import title_of
@@ -46,8 +48,13 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
             "target", "Class", tasks[task], target, 155,
             lambda name: f"{class_sign(name)} {name}" + (", called" if name == call else ""),
         )  # fmt: skip
-        _pick("method", "Method", list(METHODS), method, 205, lambda name: METHODS[name].title)
+        # Another method would else bring the reference it does best with, and both would have changed.
+        _pick(
+            "method", "Method", list(METHODS), method, 205, lambda name: METHODS[name].title,
+            kept={"reference": reference},
+        )  # fmt: skip
         _pick("reference", "Compared with", list(REFERENCES), reference, 190, REFERENCE_TITLES.__getitem__)
+        member = choose_member(model, key="attribution_member")
         rows = st.segmented_control(
             "Rows", list(_ROWS), default="feature", required=True, key="attribution_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
@@ -62,7 +69,7 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
             persist_state="session",
         )  # fmt: skip
     return Ask(
-        model, at.key, at.bar, task, target, method, reference,
+        model, at.key, at.bar, task, target, method, reference, member,
         "source" if rows == "source" else "feature", block, shown or 120,
     )  # fmt: skip
 
@@ -75,13 +82,21 @@ def stop_others(ask: Ask) -> None:
     st.session_state[_UNDER_WAY] = wanted
 
 
-def _pick(field: str, label: str, options: list[str], value: str, width: int, title) -> None:
-    """A select box for one field of the selection."""
+def _pick(
+    field: str,
+    label: str,
+    options: list[str],
+    value: str,
+    width: int,
+    title: Callable[[str], str],
+    kept: Mapping[str, str] | None = None,
+) -> None:
+    """A select box for one field of the selection; a change of it holds on to what is `kept`."""
     key = f"attribution_{field}"
     st.session_state[key] = value
 
     def follow() -> None:
-        controls.change(**{field: st.session_state[key]})
+        controls.change(**{field: st.session_state[key]}, **(kept or {}))
 
     st.selectbox(label, options, key=key, format_func=title, on_change=follow, width=width)
 

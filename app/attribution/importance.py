@@ -18,6 +18,7 @@ from app.shell.choosers import choose_task, draw_chart, offer_csv
 from app.words.features import feature_words, group_title
 from app.words.numbers import percent, span
 from app.words.predictions import title_of
+from core.data.features.table import CALENDAR
 from core.explain.methods.registry import METHODS
 
 EVERY = "all windows"
@@ -48,17 +49,32 @@ def draw_importance(model: ModelKey) -> None:
     found = measured["tasks"][task]
     shares = found["attribution"][rows]["all"] if key is None else found["attribution"][rows][dimension][key]
     st.markdown(importance_sentence(measured, task, shares, key, rows))
-    names = sorted(shares, key=lambda name: -shares[name][0])[: None if every or rows == "groups" else TOP]
+    market, calendar = split_calendar(measured, shares, rows)
+    names = [*market[: None if every or rows == "groups" else TOP], *calendar]
     labels = {name: group_title(name) if rows == "groups" else feature_words(name).title for name in names}
     title = f"What counts for {title_of(task).lower()}, " + (key or EVERY)
     draw_chart(
         importance_figure(
-            importance_views(measured, task, shares, rows, key), labels, title=title, dark=controls.is_dark()
+            importance_views(measured, task, shares, rows, key),
+            labels,
+            title=title,
+            apart=calendar,
+            dark=controls.is_dark(),
         ),
         "importance",
     )
     offer_csv(importance_table(measured, task, shares, rows), f"importance_{task}_{key or 'all'}")
     draw_removable(measured, task)
+
+
+def split_calendar(
+    measured: Mapping[str, Any], shares: Mapping[str, list[float]], rows: str
+) -> tuple[list[str], list[str]]:
+    """Names of the market's features (or groups) and of the calendar's, each with the largest share first."""
+    groups: Mapping[str, str] = measured["groups"]
+    ranked = sorted(shares, key=lambda name: -shares[name][0])
+    apart = [name for name in ranked if (name if rows == "groups" else groups.get(name)) == CALENDAR]
+    return [name for name in ranked if name not in apart], apart
 
 
 def choose_slice(measured: Mapping[str, Any], task: str) -> tuple[str, str | None]:
@@ -120,7 +136,7 @@ def importance_sentence(
     measured: Mapping[str, Any], task: str, shares: Mapping[str, list[float]], key: str | None, rows: str
 ) -> str:
     """What leads, by how much and how surely; whether skill rests on it too."""
-    names = sorted(shares, key=lambda name: -shares[name][0])
+    names, calendar = split_calendar(measured, shares, rows)
     first, second = names[0], names[1]
     title = group_title if rows == "groups" else lambda name: feature_words(name).in_markdown
     value, low, high = _triple(shares[first])
@@ -134,11 +150,18 @@ def importance_sentence(
         else "Shuffling none of them costs log-loss surely: no interval lies above 0"
     )
     where = "" if key is None else f" in {key}"
+    apart = ""
+    if calendar:
+        carried = sum(shares[name][0] for name in calendar)
+        apart = (
+            f" Calendar features carry {percent(carried)} and stand apart, under the line: they tell one day "
+            "from another, not what the market did."
+        )
     return (
         f"**{title(first)[:1].upper()}{title(first)[1:]} carries {percent(value)}{spread} "
         f"of what moves the model's call of {title_of(task).lower()}{where}**, {lead} "
-        f"{title(second)} at {percent(shares[second][0])}. {rests}. {measured['windows']} windows of the "
-        f"{measured['segment']} segment, {measured['first'][:10]} to {measured['last'][:10]}, "
+        f"{title(second)} at {percent(shares[second][0])}. {rests}.{apart} {measured['windows']} windows of "
+        f"the {measured['segment']} segment, {measured['first'][:10]} to {measured['last'][:10]}, "
         f"{len(measured['series'])} series; {METHODS[measured['method']].title} against "
         f"{REFERENCE_TITLES[measured['reference']]}; whiskers are 95% intervals, none where too few separate "
         "windows are left."

@@ -19,15 +19,27 @@ from app.attribution.words import (
     removal_sentence,
     view_title,
 )
-from app.shell import controls, notices
+from app.shell import cached, controls, notices
 from app.shell.choosers import draw_chart, offer_csv
+from app.words.members import member_sentence
 from app.words.numbers import decimal, percent
+from app.words.predictions import shares_sentence
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 from core.explain.methods.registry import METHODS
 from core.explain.references import REFERENCES
 
 _VERDICTS = {"yes": ":green[:material/check: yes]", "no": ":red[:material/close: no]"}
+
+
+def whose_sentence(ask: Ask, attribution: Attribution) -> str:
+    """What one member says beside all, or, of all, what the bar itself and what the transformer says."""
+    said = cached.predict(ask.model, ask.series, ask.bar).tasks[ask.task]
+    if ask.member is not None:
+        together = said.probability(ask.target)
+        return member_sentence(ask.member, ask.target, attribution.probability, together)
+    shares = shares_sentence(said, ask.target)
+    return f"{shares[0].upper()}{shares[1:]}." if shares else ""
 
 
 def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
@@ -44,7 +56,8 @@ def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
             "Beats a random order?",
             *checked,
             "Deletion and insertion, Petsiuk, Das and Saenko 2018, on the model's own probability before "
-            "calibration, 20 random orders, each against one of the reference's windows",
+            "calibration, 20 random orders, each against one of the reference's windows. It tests the map, "
+            "not the model: a map of a model that knows nothing can pass wherever that model's answer moves",
         ),
         (
             "Finds planted causes?",
@@ -62,10 +75,10 @@ def draw_trust(ask: Ask, attribution: Attribution, check: Check | None) -> None:
             draw_planted(planted)
 
 
-def draw_curves(ask: Ask, check: Check) -> None:
+def draw_curves(ask: Ask, attribution: Attribution, check: Check) -> None:
     """Deletion and insertion, and the top bars removed."""
     st.markdown(removal_sentence(check.removal))
-    draw_chart(attribution_cached.curves(ask, controls.is_dark(), check), "faithfulness")
+    draw_chart(attribution_cached.curves(ask, controls.is_dark(), attribution, check), "faithfulness")
 
 
 def draw_method(ask: Ask) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 
 from app.figures.attribution import depth_label
 from app.words.features import FEATURE_WORDS, feature_words, group_title
-from app.words.numbers import decimal, percent, signed
-from core.data.features.table import feature_groups
+from app.words.numbers import decimal, percent, signed, unsigned_zero
+from core.data.features.table import CALENDAR, feature_groups
 from core.explain.attribution import Attribution
 from core.explain.causes import Cause
 from core.explain.evidence.planted.views import CONDUCTANCE
-from core.explain.faithfulness import Faithfulness, Removal
+from core.explain.faithfulness import LEAST_EFFECT, Faithfulness, Removal
 from core.explain.methods.registry import METHODS
 from core.explain.references import ORDINARY, TYPICAL, WINDOW_MEAN
 
@@ -124,6 +124,47 @@ def reference_sentence(attribution: Attribution, instrument: str, asked: str | N
     return said
 
 
+def sums_sentence(attribution: Attribution) -> str:
+    """Net beside gross: what the cells add up to, and the sums of those towards and of those against.
+
+    Calendar features, where there are any, are named apart. A method without signs has no net.
+    """
+    values = attribution.values.astype(float)
+    calendar = np.array([group == CALENDAR for group in attribution.groups])
+    if not METHODS[attribution.method].signed:
+        return f"The cells add up to {values.sum():.2f}, without signs."
+    towards, against = values[values > 0].sum(), values[values < 0].sum()
+    said = (
+        f"Net {_sum(values.sum())} log-odds: {_sum(towards)} towards {attribution.target} and "
+        f"{_sum(against)} against it."
+    )
+    if calendar.any():
+        part = values[:, calendar].sum()
+        said += f" Calendar features, listed last and not among the causes, have {_sum(part)} of the net."
+    return said
+
+
+def causes_text(causes: Sequence[Cause], labels: Sequence[str], attribution: Attribution) -> str:
+    """What spoke for the class, then what spoke against it, numbered as on the map; in Markdown."""
+    sentences = [
+        f"{number}. {cause_sentence(cause, labels, attribution)}" for number, cause in enumerate(causes, 1)
+    ]
+    split = sum(cause.value > 0 for cause in causes)
+    if not METHODS[attribution.method].signed:
+        return "\n".join(sentences)
+    parts = [
+        f"**For {attribution.target}**" if split else f"**Nothing spoke for {attribution.target}**",
+        "\n".join(sentences[:split]),
+        f"**Against {attribution.target}**" if sentences[split:] else "",
+        "\n".join(sentences[split:]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _sum(value: float) -> str:
+    return unsigned_zero(signed(value))
+
+
 def _who(cause: Cause) -> str:
     if not cause.features:
         return "All features"
@@ -183,15 +224,22 @@ def faithfulness_sentence(found: Faithfulness, target: str) -> tuple[str, str]:
     inserted, by_chance = found.insertion.probability_area, found.random_insertions.mean.probability_area
     beaten = [rank >= found.needed_rank for rank in (found.deletion_rank, found.insertion_rank)]
     verdict = "yes" if all(beaten) else "not in both" if any(beaten) else "no"
+    if verdict == "yes" and not found.holds:
+        verdict = "too little to tell"
     sentence = (
         f"Taking cells away, better than {found.deletion_rank} of {found.random_orders} random orders; "
         f"giving them back, than {found.insertion_rank} ({found.needed_rank} of each are needed). "
         f"P({target}) averages {percent(deleted)} while cells are taken away, at random {percent(random)}; "
         f"{percent(inserted)} while they are given back, at random {percent(by_chance)}."
     )
+    sentence += (
+        f" That is {100 * found.effect:.1f} points better on average, at least {100 * LEAST_EFFECT:.0f} are "
+        "needed: where an answer hardly moves, a model that knows nothing passes too."
+    )
     if found.attention_deletion is not None:
         by_attention = found.attention_deletion.probability_area
-        sentence += f" In the order of attention deletion averages {percent(by_attention)}."
+        beats = "**It beats attention**" if found.beats_attention else "It does not beat attention"
+        sentence += f" {beats}, in whose order deletion averages {percent(by_attention)}."
     if verdict != "yes":
         sentence += " **Do not lean on this map.**"
     return verdict, sentence

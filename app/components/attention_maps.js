@@ -21,8 +21,8 @@ function makeButton(layer, head, header, onPick) {
   button.className = "map"
   button.dataset.layer = layer
   button.dataset.head = head
-  button.setAttribute("aria-label", `${header.rows[layer - 1]}, head ${head}: open this map`)
-  button.title = `${header.rows[layer - 1]} · head ${head}`
+  button.setAttribute("aria-label", `${header.rows[layer - 1]}, ${header.columns[head - 1]}: open this map`)
+  button.title = `${header.rows[layer - 1]} · ${header.columns[head - 1]}`
   button.appendChild(document.createElement("canvas"))
   button.onclick = () => onPick(layer, head)
   return button
@@ -49,7 +49,7 @@ function build(grid, header, onPick) {
   for (let head = 1; head <= header.heads; head++) {
     const label = document.createElement("span")
     label.className = "column"
-    label.textContent = `head ${head}`
+    label.textContent = header.columns[head - 1]
     grid.appendChild(label)
   }
   for (let layer = 1; layer <= header.layers; layer++) {
@@ -83,7 +83,7 @@ export default function (component) {
     mark(grid, layer, head)
     setTriggerValue("picked", { layer, head })
   }
-  const shape = `${header.rows.join("|")}x${header.heads}`
+  const shape = `${header.rows.join("|")}x${header.columns.join("|")}`
   if (grid.dataset.shape !== shape) {
     build(grid, header, onPick)
     grid.dataset.shape = shape

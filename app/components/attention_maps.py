@@ -45,15 +45,15 @@ class PickedMap:
     head: int
 
 
-def pack_maps(codes: np.ndarray, rows: Sequence[str], *, token: str) -> bytes:
+def pack_maps(codes: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, token: str) -> bytes:
     """Header and cells as one buffer.
 
     Parameters
     ----------
     codes
         uint8, shape (L, H, T, T), as `app.figures.attention.encode_maps` gives them.
-    rows
-        L row labels.
+    rows, columns
+        L labels of the layers, H of the heads.
     token
         Written to the grid's ``data-ready`` once drawn.
 
@@ -69,6 +69,7 @@ def pack_maps(codes: np.ndarray, rows: Sequence[str], *, token: str) -> bytes:
             "heads": heads,
             "size": size,
             "rows": list(rows),
+            "columns": list(columns),
             "token": token,
             "light": attention_stops(dark=False),
             "dark": attention_stops(dark=True),

@@ -41,7 +41,7 @@ function drawRow(state, row) {
   tr.tabIndex = 0
   tr.dataset.layer = row.layer
   tr.dataset.head = row.head
-  tr.title = `Open the map of layer ${row.layer}, head ${row.head}`
+  tr.title = `Open the map of layer ${row.layer}, ${row.name}`
   const open = () => {
     mark(state, row.layer, row.head)
     state.send("opened", { layer: row.layer, head: row.head })

@@ -37,10 +37,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class HeadRow:
-    """A head, both numbers from 1, and its cells in the order of the columns."""
+    """A head, both numbers from 1, its name, and its cells in the order of the columns."""
 
     layer: int
     head: int
+    name: str
     cells: tuple[Cell, ...]
 
 

@@ -131,6 +131,9 @@ def map_figure(
     shown = np.where(visible, weights, np.nan).astype(np.float32)
     top = float(np.nanquantile(shown, 0.995)) or 1.0
     ticks = np.array([0.0, 0.1, 0.25, 0.5, 1.0]) * top
+    said = [f"{100 * tick:.1f}%" for tick in ticks]
+    if np.nanmax(shown) > top:
+        said[-1] = f"≥ {said[-1]}"
     figure = go.Figure(
         go.Heatmap(
             z=shown,
@@ -144,7 +147,7 @@ def map_figure(
             colorbar={
                 "title": {"text": "weight", "side": "right"},
                 "tickvals": ticks,
-                "ticktext": [f"{100 * tick:.1f}%" for tick in ticks],
+                "ticktext": said,
                 "thickness": 12,
                 "outlinewidth": 0,
             },
@@ -233,13 +236,16 @@ def attention_bands_figure(
     return figure
 
 
+_COMPARED, _COMPARED_ROW = 180, 20
+
+
 def comparison_figure(
     difference: np.ndarray,
     distance: np.ndarray,
     windows: Sequence[int | None],
+    names: Sequence[str],
     *,
     title: str,
-    height: int = 340,
 ) -> go.Figure:
     """One panel a layer: heads (rows) by age (columns), the second moment's attention minus the first's.
 
@@ -249,6 +255,8 @@ def comparison_figure(
         Shape (L, H, T) by age in bars, as `core.explain.attention.compare_moments` gives it.
     distance
         Total variation distance per head between age groups, (L, H), printed beside the head's name.
+    names
+        Of the H heads.
 
     Returns
     -------
@@ -256,6 +264,7 @@ def comparison_figure(
         Cells in percentage points with their sign; the first row is the mean of the heads.
     """
     layers, heads, length = difference.shape
+    height = _COMPARED + _COMPARED_ROW * heads
     groups = [f"{first}" if first == last else f"{first}-{last}" for first, last in age_groups(length)]
     points = 100 * group_by_age(np.concatenate([difference.mean(1, keepdims=True), difference], axis=1))
     limit = max(float(np.abs(points).max()), 1.0)
@@ -267,8 +276,9 @@ def comparison_figure(
     )
     for layer in range(layers):
         shares = [float(distance[layer].mean()), *map(float, distance[layer])]
-        names = ["mean", *(f"head {head + 1}" for head in range(heads))]
-        labels = [f"{name} · {100 * share:.0f}%" for name, share in zip(names, shares, strict=True)]
+        labels = [
+            f"{name} · {100 * share:.0f}%" for name, share in zip(["mean", *names], shares, strict=True)
+        ]
         cells = points[layer]
         figure.add_trace(
             go.Heatmap(

@@ -15,6 +15,7 @@ from app.figures.candles import add_candles
 from app.figures.theme import BLUE, GREY, VERMILION, Palette, apply_layout, category_axis, ink, time_labels
 from app.words.features import feature_words, group_title
 from app.words.numbers import MINUS, signed, unsigned_zero
+from core.data.features.table import CALENDAR
 from core.explain.attribution import Attribution
 from core.explain.methods.conductance import Conductance
 
@@ -37,8 +38,8 @@ class AttributionMap:
     Attributes
     ----------
     values
-        Log-odds, (R, T) float32: rows by weight inside their group, groups by weight; every bar of a block
-        carries the block's sum.
+        Log-odds, (R, T) float32: rows by weight inside their group, groups by weight and the calendar last;
+        every bar of a block carries the block's sum.
     labels
         Names of the R rows.
     groups
@@ -80,7 +81,7 @@ def arrange_map(
     groups, names = np.array(attribution.groups), attribution.feature_names
     weight = np.abs(values).sum(0)
     by_group = {group: float(weight[groups == group].sum()) for group in dict.fromkeys(groups.tolist())}
-    ranked = sorted(by_group, key=lambda group: -by_group[group])
+    ranked = sorted(by_group, key=lambda group: (group == CALENDAR, -by_group[group]))
     numbers = None
     if rows == "source":
         chosen = np.stack([values[:, groups == group].sum(1) for group in ranked])
@@ -312,6 +313,7 @@ def depth_figure(
     values = conductance.values.astype(np.float32)
     labels = [depth_label(layers) for layers in range(len(values))]
     top = float(np.quantile(np.abs(values), _DEPTH_QUANTILE)) or float(np.abs(values).max()) or 1.0
+    at_most, at_least = ("≤ ", "≥ ") if np.abs(values).max() > top else ("", "")
     figure = go.Figure(
         go.Heatmap(
             z=values, x=time_labels(ts, timeframe), y=labels, colorscale=attribution_scale(dark),
@@ -319,7 +321,8 @@ def depth_figure(
             hovertemplate="%{y}, bar %{x}<br>%{z:+.4f} log-odds<extra></extra>",
             colorbar={
                 "title": {"text": "log-odds", "side": "right"}, "tickvals": [-top, 0, top],
-                "ticktext": [f"{MINUS}{top:.2g}", "0", f"+{top:.2g}"], "thickness": 11, "outlinewidth": 0,
+                "ticktext": [f"{at_most}{MINUS}{top:.2g}", "0", f"{at_least}+{top:.2g}"],
+                "thickness": 11, "outlinewidth": 0,
                 "x": 1.0, "xpad": 108,
             },
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.figures.theme import BLUE, CANDLES, GREY, INDIGO, apply_layout
+from app.figures.theme import BLUE, CANDLES, GREY, INDIGO, apply_layout, ink
+from app.words.numbers import percent
 from core.explain.faithfulness import Curve, Faithfulness, Spread
 
 ORDERS = {
@@ -17,7 +18,13 @@ ORDERS = {
 
 
 def faithfulness_figure(
-    faithfulness: Faithfulness, *, target: str, title: str, dark: bool = False, height: int = 330
+    faithfulness: Faithfulness,
+    *,
+    target: str,
+    title: str,
+    reference: float | None = None,
+    dark: bool = False,
+    height: int = 330,
 ) -> go.Figure:
     """Probability of the class while cells are taken away or given back, most supportive first.
 
@@ -28,6 +35,8 @@ def faithfulness_figure(
         where measured, of attention.
     target
         Class whose probability is drawn.
+    reference
+        Its probability in what is compared with, marked by a line; None draws none.
 
     Returns
     -------
@@ -62,6 +71,16 @@ def faithfulness_figure(
         legend={"orientation": "h", "x": 0, "y": 1.13, "yanchor": "bottom", "traceorder": "reversed"},
     )  # fmt: skip
     figure.update_annotations(font_size=12)
+    if reference is not None:
+        for panel in (1, 2):
+            figure.add_shape(
+                type="line", x0=0, x1=1, y0=reference, y1=reference, opacity=0.6, row=1, col=panel,
+                line={"color": ink(dark), "width": 1, "dash": "dashdot"},
+            )  # fmt: skip
+        figure.add_annotation(
+            x=0.5, y=reference, xref="x", yref="y", showarrow=False, yanchor="bottom", font={"size": 11},
+            text=f"reference {percent(reference)}",
+        )  # fmt: skip
     unit = f"{faithfulness.unit}s"
     figure.update_xaxes(tickformat=".0%", range=[0, 1], title_standoff=4)
     figure.update_xaxes(title_text=f"{unit} as in the reference", row=1, col=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,12 @@ class ImportanceView:
 
 
 def importance_figure(
-    views: Sequence[ImportanceView], labels: Mapping[str, str], *, title: str, dark: bool = False
+    views: Sequence[ImportanceView],
+    labels: Mapping[str, str],
+    *,
+    title: str,
+    apart: Collection[str] = (),
+    dark: bool = False,
 ) -> go.Figure:
     """Bars with whiskers, one panel a view and one row a feature, ordered by the first view.
 
@@ -52,6 +57,8 @@ def importance_figure(
         At least one; each may lack some names.
     labels
         What each name is called on the screen; only these are drawn.
+    apart
+        Names that are not ranked among the others but by themselves, under a line.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def importance_figure(
         Panels that share their rows; largest on top.
     """
     first = views[0].values
-    names = sorted(labels, key=lambda name: first[name][0] if name in first else -np.inf)
+    names = sorted(labels, key=lambda name: (name not in apart, first[name][0] if name in first else -np.inf))
+    below = sum(name in apart for name in names)
     figure = make_subplots(
         rows=1, cols=len(views), shared_yaxes=True, horizontal_spacing=0.03,
         subplot_titles=[view.title for view in views],
@@ -90,6 +98,11 @@ def importance_figure(
         figure.update_xaxes(
             title_text=view.unit, title_font_size=11, tickformat=view.form, nticks=5, zeroline=True,
             zerolinecolor=GREY, title_standoff=4, row=1, col=column,
+        )  # fmt: skip
+    if 0 < below < len(names):
+        figure.add_shape(
+            type="line", x0=0, x1=1, xref="paper", y0=below - 0.5, y1=below - 0.5,
+            line={"color": ink(dark), "width": 1},
         )  # fmt: skip
     apply_layout(figure, title, _ROW * len(names) + _FRAME)
     figure.update_layout(margin={"t": 58}, hovermode="closest", bargap=0.25)

@@ -82,6 +82,7 @@ def _write(options: argparse.Namespace) -> int:
         moment, read_evidence(store.home, predictor.bundle, "planted"), task=options.task,
         target=options.target, method=options.method, reference=options.reference,
         settings=Settings(grouping=options.grouping, seed=options.seed),
+        member=options.member,
     )  # fmt: skip
     records, troubles = _read_records(folder, predictor, moment.prediction.known_at)
     material = gather_material(
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method")
     parser.add_argument("--reference")
     parser.add_argument("--grouping", choices=("feature", "source"), default="feature")
+    parser.add_argument("--member", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", metavar="NAME")
     parser.add_argument("--address", metavar="URL", help="of your workbench, for the link in the report")

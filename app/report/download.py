@@ -99,7 +99,7 @@ def make_report(
     moment = Moment.at(predictor, chosen.instrument, chosen.timeframe, at)
     question = pose_question(
         moment, read_evidence(predictor.store.home, predictor.bundle, "planted"), task=chosen.task,
-        target=chosen.target, method=chosen.method, reference=chosen.reference,
+        target=chosen.target, method=chosen.method, reference=chosen.reference, member=chosen.member,
     )  # fmt: skip
     material = gather_material(
         moment, question, records=records, troubles=troubles, address=address, progress=progress,

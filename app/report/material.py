@@ -126,7 +126,7 @@ def gather_material(
     return Material(
         explanation=Explanation(moment, question, found, check),
         prices=quoted_prices(traded),
-        attention=moment.attention_by_layer(),
+        attention=moment.attention_by_layer(question.member),
         records=records or {},
         planted=_evidence(home, bundle, "planted", said),
         routing=_evidence(home, bundle, "routing", said),
@@ -147,6 +147,7 @@ def permalink(moment: Moment, question: Question, address: str | None) -> str:
         target=question.target,
         method=question.method,
         reference=question.reference,
+        member=question.member,
         model=moment.bundle.name,
     )
     return f"{(address or '').rstrip('/')}/attribution?{urlencode(chosen.to_params())}"

@@ -14,6 +14,7 @@ from app.attribution.words import (
     planted_sentence,
     reference_sentence,
     removal_sentence,
+    sums_sentence,
 )
 from app.figures.attention import attention_bands_figure
 from app.figures.attribution import attribution_figure
@@ -25,6 +26,7 @@ from app.live.panels import task_panel
 from app.report.html import chart, fill
 from app.report.material import Material
 from app.similar.words import HOW, INTERVAL, doubts, moment_title, right_sentence, went_sentence
+from app.words.members import member_sentence, member_title
 from app.words.predictions import (
     bar_text,
     in_sample_sentence,
@@ -87,8 +89,8 @@ def draw_causes(material: Material) -> str:
     return fill(
         "causes",
         target=attribution.target,
-        opening=f"The strongest causes of {title_of(attribution.task).lower()} **{attribution.target}** by "
-        f"{METHODS[attribution.method].title}, strongest first:",
+        opening=f"{_whose(material)}The strongest causes of {title_of(attribution.task).lower()} "
+        f"**{attribution.target}** by {METHODS[attribution.method].title}, those towards it first:",
         causes=[cause_sentence(cause, _labels(material), attribution) for cause in check.causes],
         removal=removal_sentence(check.removal),
     )
@@ -97,7 +99,7 @@ def draw_causes(material: Material) -> str:
 def draw_attribution(material: Material) -> str:
     """Time x feature map with both sums, and what method and reference are."""
     explanation = material.explanation
-    attribution = explanation.attribution
+    attribution, asked = explanation.attribution, explanation.question.reference
     method = METHODS[attribution.method]
     target = f"{class_sign(attribution.target)} {attribution.target}"
     figure = attribution_figure(
@@ -111,9 +113,8 @@ def draw_attribution(material: Material) -> str:
         "attribution",
         legend=legend_sentence(attribution.method, attribution.target, dark=False),
         figure=chart(figure, "attribution", f"Attribution to bars and features for {attribution.target}"),
-        said=reference_sentence(
-            attribution, explanation.moment.window.instrument, explanation.question.reference
-        ),
+        said=f"{reference_sentence(attribution, explanation.moment.window.instrument, asked)} "
+        f"{sums_sentence(attribution)}",
         method=f"**{method.title}.** {method.explanation} *{method.paper}.*",
         reference=f"**Compared with {REFERENCE_TITLES[attribution.reference]}.** "
         f"{REFERENCES[attribution.reference]}",
@@ -132,7 +133,12 @@ def draw_trust(material: Material) -> str:
         ),
     )
     title = "Does it matter to the model what the map says matters?"
-    figure = faithfulness_figure(check.faithfulness, target=attribution.target, title=title)
+    figure = faithfulness_figure(
+        check.faithfulness,
+        target=attribution.target,
+        title=title,
+        reference=attribution.reference_probability,
+    )
     return fill(
         "trust",
         answers=[f"**{question} {verdict}.** {said}" for question, (verdict, said) in questions],
@@ -145,7 +151,7 @@ def draw_attention(material: Material) -> str:
     moment = material.explanation.moment
     figure = attention_bands_figure(
         material.prices, material.attention, moment.bundle.config.model.windows,
-        title="What the last bar attends, layer by layer, mean over heads",
+        title=f"What the last bar attends, layer by layer, mean over {_whose_heads(material)}",
     )  # fmt: skip
     return fill(
         "attention",
@@ -227,6 +233,19 @@ def _command(material: Material) -> str:
         f"--class {question.target} --method {question.method} --reference {question.reference} "
         f"--model {material.explanation.moment.bundle.name} --html report.html"
     )
+
+
+def _whose(material: Material) -> str:
+    question, moment = material.explanation.question, material.explanation.moment
+    together = moment.prediction.tasks[question.task].probability(question.target)
+    own = material.explanation.attribution.probability
+    said = member_sentence(question.member, question.target, own, together)
+    return f"{said} " if said else ""
+
+
+def _whose_heads(material: Material) -> str:
+    member = material.explanation.question.member
+    return "heads" if member is None else f"the heads of {member_title(member)}"
 
 
 def _labels(material: Material) -> Sequence[str]:

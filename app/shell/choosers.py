@@ -13,7 +13,10 @@ import streamlit as st
 
 from app.shell import cached, controls
 from app.shell.selection import bar_time, open_name
+from app.words.members import member_title
+from app.words.numbers import count_word
 from app.words.predictions import title_of
+from core.models.ensemble import list_members
 from core.timeframe import duration
 
 LATE = time(23, 59)
@@ -46,6 +49,31 @@ def choose_task(label: str, tasks: Sequence[str], *, key: str, width: int | None
     else:
         st.selectbox(label, tasks, key=key, format_func=title_of, on_change=follow, width=width)
     return st.session_state[key]
+
+
+def choose_member(model: cached.ModelKey, *, key: str) -> int | None:
+    """One member of an ensemble, or None for all together; a single transformer leaves nothing to choose.
+
+    Raises
+    ------
+    SelectionError
+        If a link names a member the model does not have.
+    """
+    count = len(list_members(cached.predictor(model).bundle.model))
+    member = controls.chosen_member(count)
+    if count == 1:
+        return None
+    st.session_state[key] = member or 0
+
+    def follow() -> None:
+        controls.change(member=st.session_state[key] or None)
+
+    st.selectbox(
+        "Member", range(count + 1), key=key, on_change=follow, width=150,
+        format_func=lambda number: member_title(number) if number else "all members",
+        help=f"The model is {count_word(count)} transformers trained apart; it says their mean logits.",
+    )  # fmt: skip
+    return member
 
 
 def choose_bar(

@@ -160,6 +160,23 @@ def model_key() -> ModelKey:
     return ModelKey(str(entry.folder), entry.version)
 
 
+def chosen_member(members: int) -> int | None:
+    """Selected member of a model with so many; None is all together, and the only one of a single model.
+
+    Raises
+    ------
+    SelectionError
+        If the model has no such member.
+    """
+    member = selection().member
+    if member is None or (members == 1 and member == 1):
+        return None
+    if not 1 <= member <= members:
+        held = f"a member from 1 to {members}" if members > 1 else "no member: the model is one transformer"
+        raise SelectionError(held, str(member), "choose another member in the link")
+    return member
+
+
 def chosen_map(layers: int, heads: int) -> tuple[int, int | None]:
     """Selected layer (the last by default) and head (None is the mean) of a model with so many of each.
 

@@ -21,6 +21,7 @@ FIELDS = (
     "target",
     "method",
     "reference",
+    "member",
     "layer",
     "head",
     "looks",
@@ -45,6 +46,8 @@ class Selection:
     ----------
     bar
         Open of the chosen bar, ISO, UTC; None follows the latest.
+    member
+        Of an ensemble, from 1, whose attention and attributions are shown; None is all together.
     layer, head
         Attention map looked at, from 1; layer None is the last one, head None the mean over heads.
     looks
@@ -68,6 +71,7 @@ class Selection:
     target: str | None = None
     method: str | None = None
     reference: str | None = None
+    member: int | None = None
     layer: int | None = None
     head: int | None = None
     looks: str | None = None
@@ -85,11 +89,19 @@ class Selection:
         return params
 
     def with_changes(self, **changes: object) -> Selection:
-        """A copy; another series or bar forgets the bar that looks, another task the class explained."""
+        """A copy that forgets what the change has made meaningless.
+
+        Another series or bar forgets the bar that looks, another task the class explained, another model the
+        member, and another member the head.
+        """
         if {"instrument", "timeframe", "bar"} & changes.keys() and "looks" not in changes:
             changes["looks"] = None
         if "task" in changes and "target" not in changes:
             changes["target"] = None
+        if "model" in changes and "member" not in changes:
+            changes["member"] = None
+        if changes.get("member", self.member) != self.member and "head" not in changes:
+            changes["head"] = None
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
@@ -115,10 +127,9 @@ def parse_params(params: Mapping[str, str], default: Selection) -> Selection:
     for name in ("bar", "looks", "against"):
         if name in found:
             changes[name] = bar_name(_parse_time(name, found[name]))
-    if "layer" in found:
-        changes["layer"] = _parse_count("layer", found["layer"])
-    if "head" in found:
-        changes["head"] = _parse_count("head", found["head"])
+    for name in ("member", "layer", "head"):
+        if name in found:
+            changes[name] = _parse_count(name, found[name])
     return replace(default, **changes)  # type: ignore[arg-type]
 
 

@@ -9,12 +9,15 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
 from core.cli.output import show_evidence, show_explanation, show_selection
 from core.errors import InputError
 from core.progress import StageProgress
+
+if TYPE_CHECKING:
+    from core.explain.explanation import Question
 
 
 def add_commands(command: AddCommand) -> None:
@@ -40,6 +43,12 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("--baseline", dest="reference", help=argparse.SUPPRESS)
     added.add_argument(
         "--grouping", choices=("feature", "source"), default="feature", help="what feature ablation hides"
+    )
+    added.add_argument(
+        "--member",
+        type=int,
+        metavar="N",
+        help="of an ensemble, from 1, explained alone; default all of them",
     )
     added.add_argument("--seed", type=int, default=0, help="of everything sampled")
     added.add_argument("--model", metavar="NAME")
@@ -94,6 +103,7 @@ def explain_bar(options: argparse.Namespace) -> dict[str, Any]:
     question = pose_question(
         moment, planted, task=options.task, target=options.target, method=options.method,
         reference=options.reference, settings=Settings(grouping=options.grouping, seed=options.seed),
+        member=options.member,
     )  # fmt: skip
     cache = open_cache(predictor.store.home)
     found = explain_moment(moment, question, cache, progress=show_progress("explaining"))
@@ -104,20 +114,21 @@ def explain_bar(options: argparse.Namespace) -> dict[str, Any]:
         "prediction": moment.prediction.to_dict()["tasks"],
     }
     if options.html is not None:
-        result["report"] = _write_report(options, question.target, question.method, question.reference)
+        result["report"] = _write_report(options, question)
     return result
 
 
-def _write_report(options: argparse.Namespace, target: str, method: str, reference: str) -> dict[str, Any]:
+def _write_report(options: argparse.Namespace, question: Question) -> dict[str, Any]:
     # Charts belong to the workbench, which core does not import; it finds the explanation in the disk cache.
     chosen = {
         "--instrument": options.instrument,
         "--timeframe": options.timeframe,
         "--at": options.at,
         "--task": options.task,
-        "--class": target,
-        "--method": method,
-        "--reference": reference,
+        "--class": question.target,
+        "--method": question.method,
+        "--reference": question.reference,
+        "--member": None if question.member is None else str(question.member),
         "--grouping": options.grouping,
         "--seed": str(options.seed),
         "--model": options.model,

@@ -211,6 +211,7 @@ def show_explanation(result: dict[str, Any]) -> str:
         *_caveats(result),
         "",
         f"Why {target}? By {result['method']}, in log-odds; P below is before calibration:",
+        *_member_line(result),
         _reference_line(result),
         *(_cause_line(number, cause, result) for number, cause in enumerate(result["causes"], 1)),
         "",
@@ -220,8 +221,7 @@ def show_explanation(result: dict[str, Any]) -> str:
         f"Putting them back by it: area {result['insertion_area']:.3f}, at random "
         f"{result['random_insertion_area']:.3f} (larger is better).",
         f"Better than {result['deletion_rank']} of {result['random_orders']} random orders at removing, "
-        f"{result['insertion_rank']} at putting back: "
-        f"{'more than chance' if result['better_than_random'] else 'NOT more than chance, do not trust it'}.",
+        f"{result['insertion_rank']} at putting back: {_check_verdict(result)}",
         _completeness_line(result),
     ]
     score = result["planted_auprc"]
@@ -233,6 +233,25 @@ def show_explanation(result: dict[str, Any]) -> str:
     if "report" in result:
         lines += ["", f"Report: {result['report']['file']}, {result['report']['bytes'] / 1e6:.1f} MB"]
     return "\n".join(lines)
+
+
+def _check_verdict(result: dict[str, Any]) -> str:
+    if not result["better_than_random"]:
+        return "NOT more than chance, do not trust it."
+    moved = f"by {100 * result['effect']:.1f} points of probability on average"
+    if not result["holds"]:
+        return f"but {moved}, which tells NOTHING below {100 * result['least_effect']:.0f}."
+    attention = {True: ", better than attention's order too", False: ", not better than attention's order"}
+    return f"more than chance, {moved}{attention.get(result['beats_attention'], '')}."
+
+
+def _member_line(result: dict[str, Any]) -> list[str]:
+    if result["member"] is None:
+        return []
+    return [
+        f"Member {result['member']} of {result['members']} alone: it says P({result['class']}) "
+        f"{result['probability']:.2f}, all together {result['probability_of_all']:.2f}."
+    ]
 
 
 def _reference_line(result: dict[str, Any]) -> str:

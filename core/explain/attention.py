@@ -23,7 +23,7 @@ AGE_BORDERS = (0, 1, 5, 10, 20, 50, 100, 200)
 """First age of each group that moments are compared by, in bars."""
 
 
-def rollout(weights: np.ndarray, residual: float = 0.5) -> np.ndarray:
+def rollout(weights: np.ndarray, residual: float = 0.5, members: int = 1) -> np.ndarray:
     """How much of every bar reaches every bar through all layers, heads averaged.
 
     Parameters
@@ -32,6 +32,9 @@ def rollout(weights: np.ndarray, residual: float = 0.5) -> np.ndarray:
         Shape (L, H, T, T), rows adding up to 1.
     residual
         Share that stays in place at each layer (the skip connection); in [0, 1].
+    members
+        Transformers whose heads stand side by side in H, in equal numbers: each is followed by itself, as no
+        head reads what another member's wrote, and the flows are averaged.
 
     Returns
     -------
@@ -45,11 +48,18 @@ def rollout(weights: np.ndarray, residual: float = 0.5) -> np.ndarray:
     weights = _check(weights)
     if not 0 <= residual <= 1:
         raise InputError("a residual share in [0, 1]", str(residual), "0.5 is the published one")
+    if members < 1 or weights.shape[1] % members:
+        raise InputError(
+            f"as many heads from each of {members} members", f"{weights.shape[1]} heads", "count the members"
+        )
     identity = np.eye(weights.shape[-1])
-    flow = identity
-    for layer in weights.mean(1):
-        flow = ((1 - residual) * layer + residual * identity) @ flow
-    return flow
+    flows = []
+    for own in np.split(weights, members, axis=1):
+        flow = identity
+        for layer in own.mean(1):
+            flow = ((1 - residual) * layer + residual * identity) @ flow
+        flows.append(flow)
+    return np.mean(flows, axis=0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.data.features.table import CALENDAR
 from core.errors import InputError
 from core.explain.attribution import Attribution
 from core.explain.faithfulness import PAIRED
@@ -17,7 +18,8 @@ from core.explain.references import Reference
 
 BLOCK = 10
 """Bars of one feature taken together as one cause: a course of prices speaks over days, not over one bar."""
-COUNT = 3
+COUNT, AGAINST = 3, 2
+"""Causes towards a class that are named, and causes against it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,10 @@ def find_causes(
     usual: np.ndarray,
     *,
     count: int = COUNT,
+    against: int = AGAINST,
     block: int = BLOCK,
 ) -> tuple[Cause, ...]:
-    """The `count` strongest causes by absolute attribution, strongest first.
+    """The strongest causes, those towards the class first; see `strongest_cells`.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def find_causes(
         raise InputError(
             f"an attribution of shape {window.shape}", f"{attribution.values.shape}", "explain this window"
         )
-    groups = strongest_cells(attribution, count, block)
+    groups = strongest_cells(attribution, count, against, block)
     masks = np.zeros((len(groups), *window.shape), dtype=bool)
     for mask, cells in zip(masks, groups, strict=True):
         mask[cells.first : cells.last + 1, cells.columns] = True
@@ -129,16 +132,25 @@ class Cells:
     columns: np.ndarray
 
 
-def strongest_cells(attribution: Attribution, count: int = COUNT, block: int = BLOCK) -> tuple[Cells, ...]:
-    """The `count` strongest causes by absolute attribution, strongest first; the model is not asked.
+def strongest_cells(
+    attribution: Attribution, count: int = COUNT, against: int = AGAINST, block: int = BLOCK
+) -> tuple[Cells, ...]:
+    """Up to `count` causes towards the class, then up to `against` against it, strongest first.
+
+    The model is not asked. Calendar features are passed over where a method tells them from others: a day of
+    the week says which bars are compared, and no more of the market.
 
     Raises
     ------
     InputError
         If a number is below 1.
     """
-    if min(count, block) < 1:
-        raise InputError("a count and a block of at least 1", f"{count}, {block}", "raise the smaller one")
+    if min(count, block) < 1 or against < 0:
+        raise InputError(
+            "a count and a block of at least 1, none below 0 against",
+            f"{count}, {block}, {against}",
+            "raise the smaller one",
+        )
     length, width = attribution.values.shape
     names = np.array(attribution.feature_names)
     columns = [np.array([index]) for index in range(width)]
@@ -150,13 +162,18 @@ def strongest_cells(attribution: Attribution, count: int = COUNT, block: int = B
         for index, group in enumerate(attribution.groups):
             alike.setdefault((group, attribution.values[:, index].tobytes()), []).append(index)
         columns = [np.array(found) for found in alike.values()]
+    market = np.array([{attribution.groups[i] for i in chosen} != {CALENDAR} for chosen in columns])
+    market = market if market.any() else ~market
     values = np.stack([attribution.values[:, chosen].sum(1, dtype=float) for chosen in columns], axis=1)
     step = length if attribution.resolution == "feature" else block
     # Blocks are counted back from the last bar, so that the newest one is whole.
     starts = np.maximum(np.arange(length, 0, -step) - step, 0)[::-1]
     ends = np.append(starts[1:], length)
     sums = np.add.reduceat(values, starts, axis=0)
-    order = np.argsort(-np.abs(sums), axis=None, kind="stable")[:count]
+    ranked = np.argsort(-np.abs(sums), axis=None, kind="stable")
+    ranked = ranked[market[ranked % len(columns)]]
+    signs = np.sign(sums.ravel()[ranked])
+    order = np.concatenate([ranked[signs > 0][:count], ranked[signs < 0][:against]])
     return tuple(
         Cells(
             () if attribution.resolution == "bar" else tuple(names[columns[unit]].tolist()),

@@ -273,7 +273,7 @@ def explain_edit(
     question = replace(question, target=original.margin(question.task, question.target).target)
     before = explain_moment(original, question, cache, progress=progress, cancelled=cancelled)
     after = explain_moment(edited, question, cache, progress=progress, cancelled=cancelled)
-    margin = original.margin(question.task, question.target)
+    margin = original.margin(question.task, question.target, question.member)
     edit = attribute(
         margin,
         edited.features,

@@ -12,11 +12,20 @@ from core.errors import InputError
 from core.explain.attribution import Attribution, attribute
 from core.explain.cache import ExplanationCache
 from core.explain.causes import Cause, find_causes
-from core.explain.faithfulness import Curve, Faithfulness, Removal, Spread, measure_faithfulness, remove_top
+from core.explain.faithfulness import (
+    LEAST_EFFECT,
+    Curve,
+    Faithfulness,
+    Removal,
+    Spread,
+    measure_faithfulness,
+    remove_top,
+)
 from core.explain.methods.registry import METHODS, recommend
 from core.explain.methods.settings import Settings
 from core.explain.moment import Moment
 from core.explain.references import ORDINARY, WINDOW_MEAN, Reference, check_name
+from core.models.ensemble import choose_member, list_members
 from core.progress import Cancelled, Progress
 
 CHECK_STEPS = 8
@@ -43,6 +52,8 @@ class Question:
         Keys of `METHODS` and `core.explain.references.REFERENCES`.
     settings
         How hard and how finely the method works.
+    member
+        Of an ensemble, from 1, whose own log-odds are explained; None is all together.
     """
 
     task: str
@@ -50,6 +61,7 @@ class Question:
     method: str = "ig"
     reference: str = ORDINARY
     settings: Settings = field(default_factory=Settings)
+    member: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,8 @@ class Explanation:
             "task": found.task,
             "class": found.target,
             "method": found.method,
+            "member": self.question.member,
+            "members": len(list_members(bundle.model)),
             "reference": {
                 "name": found.reference,
                 "windows": found.reference_windows,
@@ -115,6 +129,7 @@ class Explanation:
             "unit": "log-odds of the class",
             "output": found.output,
             "probability": found.probability,
+            "probability_of_all": moment.prediction.tasks[found.task].probability(found.target),
             "reference_output": found.reference_output,
             "completeness_error": found.completeness_error,
             "steps": found.steps,
@@ -127,6 +142,10 @@ class Explanation:
             "insertion_rank": faithful.insertion_rank,
             "random_orders": faithful.random_orders,
             "better_than_random": faithful.better_than_random,
+            "effect": faithful.effect,
+            "least_effect": LEAST_EFFECT,
+            "holds": faithful.holds,
+            "beats_attention": faithful.beats_attention,
             "removal": asdict(check.removal) | {"sentence": check.removal.sentence},
             "causes": [_finite(asdict(cause)) for cause in check.causes],
         }
@@ -141,6 +160,7 @@ def pose_question(
     method: str | None = None,
     reference: str | None = None,
     settings: Settings | None = None,
+    member: int | None = None,
 ) -> Question:
     """A question that can be answered; what is None becomes the class called, the method and reference that
     find planted causes best (`core.explain.methods.registry`), and the usual settings.
@@ -151,16 +171,22 @@ def pose_question(
         Evidence part "planted"; None where nobody measured it.
     target
         In whatever case.
+    member
+        From 1; the only transformer of a model that is no ensemble is the model itself.
 
     Raises
     ------
     InputError
-        If the model has no such task or class, or no such method or reference is offered.
+        If the model has no such task, class or member, or no such method or reference is offered.
     """
     found = recommend(planted, method, None if reference is None else check_name(reference))
     if found.method not in METHODS:
         raise InputError(f"a method out of {', '.join(METHODS)}", repr(found.method), "choose one of them")
-    return Question(task, moment.target(task, target), found.method, found.reference, settings or Settings())
+    model = moment.bundle.model
+    if choose_member(model, member) is model:
+        member = None
+    called = moment.target(task, target)
+    return Question(task, called, found.method, found.reference, settings or Settings(), member)
 
 
 def explain_moment(
@@ -184,7 +210,7 @@ def explain_moment(
     if stored is not None:
         return stored
     found = attribute(
-        moment.margin(question.task, question.target),
+        moment.margin(question.task, question.target, question.member),
         moment.features,
         find_reference(moment, question, cache),
         moment.feature_names,
@@ -222,14 +248,15 @@ def check_explanation(
     stored = None if cache is None else recall_check(moment, question, cache)
     if stored is not None:
         return stored
-    margin, window = moment.margin(question.task, question.target), moment.features
+    margin = moment.margin(question.task, question.target, question.member)
+    window = moment.features
     reference = find_reference(moment, question, cache)
     faithfulness = measure_faithfulness(
         margin,
         window,
         found.values,
         reference,
-        attention=moment.last_attention(),
+        attention=moment.last_attention(question.member),
         steps=CHECK_STEPS,
         seed=question.settings.seed,
         progress=progress,

@@ -32,6 +32,10 @@ ORDERS = 20
 BEATEN = 0.95
 """Share of them that has to be beaten to call it better than random."""
 
+LEAST_EFFECT = 0.02
+"""By how much an order has to move the probability further than random ones, on average, to tell anything: what
+a model that has learned nothing says hardly moves at all, and yet its maps beat random orders."""
+
 PAIRED = 4
 """Windows of a reference that removed cells are replaced by."""
 
@@ -157,6 +161,28 @@ class Faithfulness:
     def better_than_random(self) -> bool:
         """Whether both ranks reach `needed_rank`."""
         return min(self.deletion_rank, self.insertion_rank) >= self.needed_rank
+
+    @property
+    def effect(self) -> float:
+        """Probability by which this order is better than random ones on average, the smaller of both ways."""
+        deleted = self.random_deletions.mean.probability_area - self.deletion.probability_area
+        inserted = self.insertion.probability_area - self.random_insertions.mean.probability_area
+        return min(deleted, inserted)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is better than random, and by `LEAST_EFFECT` at least."""
+        return self.better_than_random and self.effect >= LEAST_EFFECT
+
+    @property
+    def beats_attention(self) -> bool | None:
+        """Whether deletion falls and insertion rises faster than by attention; None where none was given."""
+        if self.attention_deletion is None or self.attention_insertion is None:
+            return None
+        return (
+            self.deletion.area < self.attention_deletion.area
+            and self.insertion.area > self.attention_insertion.area
+        )
 
 
 def measure_faithfulness(

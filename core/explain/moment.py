@@ -19,6 +19,7 @@ from core.explain.cache import ExplanationCache
 from core.explain.margin import TaskMargin
 from core.explain.past_windows import PastWindows, Reach, find_reach, judge_past
 from core.explain.references import WINDOW_MEAN, Reference, check_name, mean_window, window_mean
+from core.models.ensemble import choose_member
 from core.prediction import ModelWindow, Prediction
 from core.predictor import Predictor, window_fingerprint
 
@@ -78,13 +79,19 @@ class Moment:
         """SHA-256 of the model's input."""
         return window_fingerprint(self.features)
 
-    def last_attention(self) -> np.ndarray:
-        """What the bar itself attends, mean over heads and layers, (T,)."""
-        return self.attention_by_layer().mean(0)
+    def last_attention(self, member: int | None = None) -> np.ndarray:
+        """What the bar itself attends, mean over heads and layers, (T,); `member` as in `margin`."""
+        return self.attention_by_layer(member).mean(0)
 
-    def attention_by_layer(self) -> np.ndarray:
-        """What the bar itself attends in every layer, mean over heads, (L, T) float32."""
-        model, device = self.bundle.model, device_of(self.bundle.model)
+    def attention_by_layer(self, member: int | None = None) -> np.ndarray:
+        """What the bar itself attends in every layer, mean over heads, (L, T) float32.
+
+        Parameters
+        ----------
+        member
+            Whose heads, as in `margin`; None is those of all.
+        """
+        model, device = choose_member(self.bundle.model, member), device_of(self.bundle.model)
         instrument = self.bundle.instrument_index(self.window.instrument)
         timeframe = self.bundle.timeframe_index(self.window.timeframe)
         with torch.inference_mode():
@@ -126,11 +133,22 @@ class Moment:
             raise InputError(f"a class out of {', '.join(classes)}", repr(name), "choose one of them")
         return found
 
-    def margin(self, task: str, target: str | None = None) -> TaskMargin:
-        """What is explained: log-odds of a class, by default of the one called."""
+    def margin(self, task: str, target: str | None = None, member: int | None = None) -> TaskMargin:
+        """What is explained: log-odds of a class, by default of the one called.
+
+        Parameters
+        ----------
+        member
+            One of an ensemble, from 1; None is the mean logit of them all.
+
+        Raises
+        ------
+        InputError
+            If task, class or member is unknown.
+        """
         classes = tuple(self.task(task).classes)
         return TaskMargin(
-            self.bundle.model,
+            choose_member(self.bundle.model, member),
             task,
             target or self.prediction.tasks[task].call,
             classes,
@@ -158,6 +176,8 @@ class Moment:
         cache: ExplanationCache | None = None,
     ) -> Reference:
         """One of `core.explain.references.REFERENCES` for this window and a class, by default the one called.
+
+        All members are compared with the same windows, those ordinary to the whole model.
 
         A bar so early that no whole window of its series came before it is compared with the window's mean,
         and the reference says so by its name.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import ModelConfig
+from core.errors import InputError
 from core.models.heads import HeadOutput
 from core.models.transformer import MarketTransformer, ModelOutput, NeedAttention
 
@@ -107,6 +108,24 @@ def list_members(model: Model) -> list[MarketTransformer]:
     if isinstance(model, MarketEnsemble):
         return [cast(MarketTransformer, member) for member in model.members]
     return [model]
+
+
+def choose_member(model: Model, member: int | None) -> Model:
+    """One member, counted from 1, or the whole model when None.
+
+    Raises
+    ------
+    InputError
+        If the model has no such member.
+    """
+    if member is None:
+        return model
+    members = list_members(model)
+    if not 1 <= member <= len(members):
+        count = len(members)
+        expected = f"a member from 1 to {count}" if count > 1 else "member 1: the model is one transformer"
+        raise InputError(expected, str(member), "choose one of them, or none for all together")
+    return members[member - 1]
 
 
 def join_members(members: Sequence[MarketTransformer]) -> Model:

@@ -62,6 +62,9 @@ _VOLATILITY_PREFIXES = (
 _PRICE = {"gap_open", "rsi_14", "adx_14", "cci_20", "ultimate_oscillator"}
 _REGIME = {"past_ratio_over"}
 
+CALENDAR = "calendar"
+"""Group of the features that tell days and hours apart and know nothing of the market."""
+
 
 def warm_up(labels: LabelConfig) -> int:
     """Bars before a window after which every feature has forgotten its start (below 1e-9)."""
@@ -160,7 +163,7 @@ def _group(name: str) -> str:
     if name in _REGIME or name.startswith("known_"):
         return "regime"
     if name.startswith(("time_of_day_", "day_of_week_")):
-        return "calendar"
+        return CALENDAR
     if name in _RANGE or name.startswith("position_"):
         return "range"
     if name in _PRICE or name.startswith(("return_", "efficiency_")):

@@ -20,6 +20,7 @@ from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.evidence.sample import WindowSample, draw_sample
 from core.explain.margin import EVALUATION_BATCH, TaskMargin, log_odds
 from core.explain.references import window_mean
+from core.models.ensemble import list_members
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
 from core.scores.intervals import mean_interval
@@ -173,7 +174,7 @@ def attention_views(margin: TaskMargin, window: np.ndarray, seed: int = 0) -> di
     return {
         "attention_mean": weights.mean((0, 1))[-1],
         "attention_last_layer": weights[-1].mean(0)[-1],
-        "attention_rollout": rollout(weights)[-1],
+        "attention_rollout": rollout(weights, members=len(list_members(margin.model)))[-1],
         RECENCY: np.arange(bars, dtype=float),
         UNUSUAL: np.abs(window - window.mean(0)).mean(1).astype(float),
         RANDOM: np.random.default_rng(seed).permutation(bars).astype(float),

@@ -11,6 +11,7 @@ from core.explain.attention import compare_moments, group_by_age
 
 T = 60
 WINDOWS = (20, None)
+NAMES = ("head 1", "head 2")
 
 
 def single_bar(age: int) -> np.ndarray:
@@ -29,7 +30,7 @@ def moved() -> tuple[np.ndarray, np.ndarray]:
 
 def test_cells_are_percentage_points_by_age_and_add_up_to_nothing() -> None:
     found = compare_moments(*moved())
-    figure = comparison_figure(found.difference, found.group_distance, WINDOWS, title="t")
+    figure = comparison_figure(found.difference, found.group_distance, WINDOWS, NAMES, title="t")
     assert len(figure.data) == 2
     for layer, panel in enumerate(figure.data):
         cells = np.asarray(panel.z)
@@ -43,7 +44,7 @@ def test_cells_are_percentage_points_by_age_and_add_up_to_nothing() -> None:
 
 def test_what_is_more_and_less_is_signed_and_the_scale_symmetric() -> None:
     found = compare_moments(*moved())
-    panel = comparison_figure(found.difference, found.group_distance, WINDOWS, title="t").data[1]
+    panel = comparison_figure(found.difference, found.group_distance, WINDOWS, NAMES, title="t").data[1]
     assert panel.zmin == -panel.zmax
     texts = np.asarray(panel.text)
     assert texts[1, 1] == "-100"
@@ -53,7 +54,7 @@ def test_what_is_more_and_less_is_signed_and_the_scale_symmetric() -> None:
 
 
 def test_the_sentence_names_ages_distance_and_the_head_that_differs_most() -> None:
-    compared = Comparison(compare_moments(*moved()), WINDOWS, usual=0.07)
+    compared = Comparison(compare_moments(*moved()), WINDOWS, NAMES, usual=0.07)
     said = comparison_sentence(compared, "2012-01-03", "2012-06-29")
     assert "From 2012-01-03 the heads look back **2 bars** on average, from 2012-06-29 **9**" in said
     assert "**25%** of the attention lies at other ages" in said
@@ -62,5 +63,5 @@ def test_the_sentence_names_ages_distance_and_the_head_that_differs_most() -> No
 
 
 def test_without_a_bar_before_nothing_is_said_of_it() -> None:
-    compared = Comparison(compare_moments(*moved()), WINDOWS, usual=None)
+    compared = Comparison(compare_moments(*moved()), WINDOWS, NAMES, usual=None)
     assert "the bar before it" not in comparison_sentence(compared, "a", "b")

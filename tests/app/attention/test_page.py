@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.bundle import load_bundle
+from core.bundle import load_bundle, save_bundle
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.app.words.test_predictions import evidence
 from tests.app.workbench import assert_no_fault, open_page, said
@@ -81,3 +81,37 @@ def test_a_rival_that_does_not_exist_is_refused_and_the_rest_of_the_page_stands(
     text = said(open_attention(rival="nobody"))
     assert "This cannot be used as it is" in text
     assert "Every head in a row" in text
+
+
+@pytest.fixture
+def pair(home: Path, pair_bundle) -> Path:
+    """Beside the single transformer an ensemble of two, which the link names."""
+    save_bundle(pair_bundle, home / "models" / "pair")
+    return home
+
+
+@pytest.mark.usefixtures("pair")
+def test_an_ensembles_heads_are_named_by_member_and_one_member_can_be_chosen() -> None:
+    app = open_attention(model="pair", layer="2", head="5")
+    assert app.selectbox(key="map_head").options[5] == "member 2, head 1"
+    choice = app.selectbox(key="attention_member")
+    assert choice.options == ["all members", "member 1", "member 2"]
+    choice.select(2).run()
+    assert_no_fault(app)
+    assert app.query_params["member"] == "2"
+    assert "head" not in app.query_params
+    assert app.selectbox(key="map_head").options == ["mean of all heads", *(f"head {n}" for n in range(1, 5))]
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_single_transformer_has_no_members_to_choose_from() -> None:
+    app = open_attention(model="small")
+    assert "attention_member" not in {box.key for box in app.selectbox}
+    text = said(open_attention(model="pair", member="3"))
+    assert "a member from 1 to 2" in text
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_member_is_compared_with_itself_at_another_bar() -> None:
+    app = open_attention(model="pair", member="2", bar="2010-01-04", against="2009-06-01")
+    assert "From 2010-01-04 the heads look back" in said(app)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.attribution.importance import importance_sentence, importance_table, importance_views
+from app.attribution.importance import importance_sentence, importance_table, importance_views, split_calendar
 from core.bundle import Bundle
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.app.attribution.test_page import open_attribution
@@ -59,6 +59,17 @@ def test_a_lead_inside_the_whiskers_and_skill_inside_chance_are_said_to_be_so() 
     assert "hardly to be told from RSI, 14 bars" in said
     assert "Shuffling none of them costs log-loss surely" in said
     assert "direction in AAA**" in said
+
+
+def test_the_calendar_does_not_lead_however_much_it_carries() -> None:
+    shares = {**SHARES, "day_of_week_cos": [0.9, 0.8, 1.0]}
+    content = measured() | {"groups": {**GROUPS, "day_of_week_cos": "calendar"}}
+    assert split_calendar(content, shares, "features") == (list(SHARES), ["day_of_week_cos"])
+    said = importance_sentence(content, "direction", shares, None, "features")
+    assert said.startswith("**Return over 5 bars carries 50%")
+    assert "Calendar features carry 90% and stand apart" in said
+    groups = {"price": [0.3, 0.2, 0.4], "calendar": [0.6, 0.5, 0.7], "volume": [0.1, 0, 0.2]}
+    assert split_calendar(content, groups, "groups") == (["price", "volume"], ["calendar"])
 
 
 def test_the_three_views_stand_side_by_side_and_the_gate_is_summed_by_source() -> None:

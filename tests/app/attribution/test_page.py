@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.bundle import save_bundle
 from core.explain.evidence import store as evidence_store
 from core.explain.evidence.store import evidence_folder, write_evidence
 from core.explain.methods.registry import METHODS
@@ -137,3 +138,16 @@ def test_global_importance_says_how_to_measure_it() -> None:
     app = open_attribution(state={"attribution_tab": "Over many bars"})
     assert "python -m core evidence --parts importance" in said(app)
     assert_accepted(app)
+
+
+def test_one_member_of_an_ensemble_is_explained_alone_and_says_its_own_probability(
+    home: Path, pair_bundle
+) -> None:
+    save_bundle(pair_bundle, home / "models" / "pair")
+    app = open_attribution(model="pair", **QUICK)
+    app.selectbox(key="attribution_member").select(2).run()
+    text = wait_for(app, "Explained is member 2 alone: it says P(")
+    assert_accepted(app)
+    assert "all together say" in text
+    assert app.query_params["member"] == "2"
+    assert "Explained is member" not in wait_for(open_attribution(model="small", **QUICK), "Blue cells")

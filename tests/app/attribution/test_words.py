@@ -12,6 +12,7 @@ from app.attribution.words import (
     REFERENCE_TITLES,
     VIEW_TITLES,
     cause_sentence,
+    causes_text,
     completeness_sentence,
     faithfulness_sentence,
     legend_sentence,
@@ -19,6 +20,7 @@ from app.attribution.words import (
     planted_sentence,
     reference_sentence,
     removal_sentence,
+    sums_sentence,
     view_title,
 )
 from core.explain.attribution import Attribution
@@ -150,22 +152,30 @@ def test_the_sum_is_told_with_its_error() -> None:
     assert completeness_sentence(replace(FOUND, completeness_error=1e-7))[0] == "off by less than 0.01%"
 
 
-def curves(deleted: float, inserted: float) -> Faithfulness:
+def curves(deleted: float, inserted: float, spread: float = 0.5) -> Faithfulness:
     shares = np.array([0.0, 1.0])
 
     def flat(margin: float) -> Curve:
         return Curve(shares, np.full(2, margin))
 
-    by_chance = Spread(shares, np.linspace(-0.5, 0.5, 20)[:, None].repeat(2, 1))
+    by_chance = Spread(shares, np.linspace(-spread, spread, 20)[:, None].repeat(2, 1))
     return Faithfulness(flat(deleted), flat(inserted), by_chance, by_chance, flat(1.0), flat(0.0), "cell")
 
 
 @pytest.mark.parametrize(
-    ("deleted", "inserted", "verdict"),
-    [(-1.0, 1.0, "yes"), (1.0, -1.0, "no"), (-1.0, -1.0, "not in both"), (-0.4, 0.4, "no")],
+    ("deleted", "inserted", "spread", "verdict"),
+    [
+        (-1.0, 1.0, 0.5, "yes"),
+        (1.0, -1.0, 0.5, "no"),
+        (-1.0, -1.0, 0.5, "not in both"),
+        (-0.4, 0.4, 0.5, "no"),
+        (-0.05, 0.05, 0.01, "too little to tell"),
+    ],
 )
-def test_the_verdict_is_yes_only_when_both_beat_random(deleted: float, inserted: float, verdict: str) -> None:
-    found, said = faithfulness_sentence(curves(deleted, inserted), "Bullish")
+def test_the_verdict_is_yes_only_when_both_beat_random_by_enough(
+    deleted: float, inserted: float, spread: float, verdict: str
+) -> None:
+    found, said = faithfulness_sentence(curves(deleted, inserted, spread), "Bullish")
     assert found == verdict
     assert ("Do not lean on this map" in said) == (verdict != "yes")
 
@@ -175,7 +185,36 @@ def test_the_check_is_told_in_ranks_and_probabilities() -> None:
     assert "P(Bullish) averages 27% while cells are taken away, at random 50%; 73% while" in said
     assert "better than 20 of 20 random orders; giving them back, than 20 (19 of each are needed)" in said
     assert "better than 17 of 20 random orders" in faithfulness_sentence(curves(-0.37, 1.0), "Bullish")[1]
-    assert "In the order of attention deletion averages 73%" in said
+    assert "**It beats attention**, in whose order deletion averages 73%" in said
+    assert "That is 23.1 points better on average, at least 2 are needed" in said
+    behind = faithfulness_sentence(curves(2.0, 1.0), "Bullish")[1]
+    assert "It does not beat attention" in behind
+
+
+def test_net_stands_beside_gross_and_the_calendar_apart() -> None:
+    values = np.array([[0.5, 0.2], [-0.2, 0.1]], np.float32)
+    found = replace(
+        FOUND, values=values, feature_names=("return_5", "day_of_week_cos"), groups=("price", "calendar")
+    )
+    assert sums_sentence(found) == (
+        "Net +0.60 log-odds: +0.80 towards Bullish and \N{MINUS SIGN}0.20 against it. Calendar features, "
+        "listed last and not among the causes, have +0.30 of the net."
+    )
+    assert "Calendar" not in sums_sentence(replace(FOUND, values=np.ones((3, 1), np.float32)))
+    assert sums_sentence(replace(FOUND, method="temporal_rescaling", values=values)).endswith(
+        "without signs."
+    )
+
+
+def test_what_spoke_against_a_class_stands_apart_and_keeps_its_number() -> None:
+    against = replace(CAUSE, value=-0.3, after=0.7)
+    said = causes_text([CAUSE, CAUSE, against], LABELS, FOUND)
+    towards, _, rest = said.partition("**Against Bullish**")
+    assert towards.startswith("**For Bullish**\n\n1. ")
+    assert "against" not in towards
+    assert rest.strip().startswith("3. ")
+    assert causes_text([against], LABELS, FOUND).startswith("**Nothing spoke for Bullish**")
+    assert "Against" not in causes_text([CAUSE], LABELS, FOUND)
 
 
 def test_removal_is_told_beside_chance() -> None:

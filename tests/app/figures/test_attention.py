@@ -70,6 +70,18 @@ def test_bytes_grow_with_the_weight_within_a_map() -> None:
     assert codes[2, 1].max() == 255
 
 
+def test_the_end_of_the_colour_scale_says_that_weights_lie_beyond_it() -> None:
+    ts = pd.bdate_range("2020-01-01", periods=LENGTH)
+    even = np.tril(np.ones((LENGTH, LENGTH))) / LENGTH
+    peak = even.copy()
+    peak[-1, 0] = 0.9
+    ends = [
+        map_figure(cells, None, ts, "1d", query=0, title="t").data[0].colorbar.ticktext[-1]
+        for cells in (even, peak)
+    ]
+    assert [end[0] for end in ends] == ["8", "≥"]
+
+
 def test_a_map_of_zeros_is_visible_and_empty() -> None:
     codes = encode_maps(np.zeros((1, 1, 4, 4), np.float32), [None])
     assert set(codes[0, 0][visible_cells(4, None)]) == {1}

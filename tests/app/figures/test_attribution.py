@@ -173,6 +173,33 @@ def test_every_order_of_removal_is_drawn_and_the_explanation_is_thickest() -> No
     assert "bars as in the reference" in figure.layout.xaxis.title.text
 
 
+def test_what_the_model_says_of_the_reference_is_a_line_on_both_curves() -> None:
+    shares = np.linspace(0, 1, 3)
+    down, up = Curve(shares, np.linspace(1, -1, 3)), Curve(shares, np.linspace(-1, 1, 3))
+    chance = Spread(shares, np.zeros((2, 3)))
+    found = Faithfulness(down, up, chance, chance, None, None, "cell")
+    figure = faithfulness_figure(found, target="High", title="t", reference=0.31)
+    lines = [shape for shape in figure.layout.shapes if shape.type == "line"]
+    assert [(line.y0, line.y1, line.yref) for line in lines] == [(0.31, 0.31, "y"), (0.31, 0.31, "y2")]
+    assert "reference 31%" in [note.text for note in figure.layout.annotations]
+    assert not faithfulness_figure(found, target="High", title="t").layout.shapes
+
+
+def test_names_apart_stand_below_the_others_whatever_their_share() -> None:
+    first = {"a": (0.2, 0.1, 0.4), "b": (0.5, 0.4, 0.6), "day": (0.9, 0.8, 1.0)}
+    labels = {"a": "Alpha", "b": "Beta", "day": "Day"}
+    views = [ImportanceView("attribution", "share", first)]
+    figure = importance_figure(views, labels, title="t", apart=["day"])
+    assert list(figure.layout.yaxis.categoryarray) == ["Day", "Alpha", "Beta"]
+    assert [(line.y0, line.xref) for line in figure.layout.shapes] == [(0.5, "paper")]
+
+
+def test_the_calendar_is_the_last_group_of_the_map(attribution: Attribution) -> None:
+    names = ("return_1", "rsi_14", "day_of_week_cos", "mfi_14", "sentiment")
+    found = replace(attribution, feature_names=names, groups=("price", "price", "calendar", "volume", "user"))
+    assert arrange_map(found).groups == ("price", "price", "user", "volume", "calendar")
+
+
 def test_importance_is_ordered_by_its_first_view_with_whiskers_where_they_were_measured() -> None:
     first = {"a": (0.2, 0.1, 0.4), "b": (0.5, 0.4, 0.6), "c": (0.3, 0.2, 0.35)}
     views = [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.__main__ import main
+from core.bundle import save_bundle
 from core.explain.evidence import run as evidence_run
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.core.command_line import refuse, run
@@ -156,3 +157,16 @@ def test_features_are_selected_by_evidence_alone(home, capsys, walk_bundle):
     assert (found["removed"], found["arms"]) == ([], [])
     assert main(["select-features", "--model", "small"]) == 0
     assert "No feature of small may go" in capsys.readouterr().out
+
+
+def test_one_member_is_explained_with_its_own_probability_beside_that_of_all(home, capsys, pair_bundle):
+    save_bundle(pair_bundle, home / "models" / "pair")
+    asked = [*EXPLAIN[:-1], "pair", *QUICK, "--class", "bullish"]
+    own = run(capsys, *asked, "--member", "2")
+    together = run(capsys, *asked)
+    assert (own["member"], own["members"], together["member"]) == (2, 2, None)
+    assert own["probability_of_all"] == pytest.approx(together["probability"], abs=1e-5)
+    assert own["probability"] != pytest.approx(together["probability"], abs=1e-5)
+    main([*asked, "--member", "2"])
+    assert "Member 2 of 2 alone: it says P(Bullish)" in capsys.readouterr().out
+    assert "a member from 1 to 2" in refuse(capsys, *asked, "--member", "3")

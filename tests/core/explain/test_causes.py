@@ -44,6 +44,32 @@ def test_the_strongest_causes_are_the_planted_ones_with_their_sums(planted):
     )
 
 
+def test_causes_towards_the_class_come_first_and_those_against_it_after(linear_margin):
+    window = np.full((24, 4), 50, dtype=np.float32)
+    window[14:24] = 60
+    weights = np.zeros((24, 4))
+    weights[14:24] = [-0.009, 0.001, 0.002, -0.001]
+    found = strongest_cells(explain(linear_margin(weights), window))
+    assert [c.features[0] for c in found] == ["range", "rsi_14", "return_1", "return_5"]
+    assert [c.value > 0 for c in found] == [True, True, False, False]
+    only = strongest_cells(explain(linear_margin(weights), window), count=1, against=0)
+    assert [c.features[0] for c in only] == ["range"]
+
+
+def test_a_day_of_the_week_is_no_cause_unless_nothing_else_is_known(linear_margin):
+    window = np.full((24, 4), 50, dtype=np.float32)
+    window[14:24] = 60
+    weights = np.zeros((24, 4))
+    weights[14:24] = [0.009, 0.001, 0.0, 0.0]
+    margin = linear_margin(weights)
+    names = ("day_of_week_cos", "rsi_14", "range", "return_5")
+    found = attribute(margin, window, window_mean(window), names, "ig", Settings())
+    assert [c.features[0] for c in strongest_cells(found)] == ["rsi_14"]
+    days = ("day_of_week_cos", "day_of_week_sin", "time_of_day_sin", "time_of_day_cos")
+    alone = attribute(margin, window, window_mean(window), days, "ig", Settings())
+    assert strongest_cells(alone)[0].features == ("day_of_week_cos",)
+
+
 def test_each_cause_says_what_stood_there_what_is_usual_and_what_is_left_without_it(planted):
     margin, weights, window = planted
     reference = window_mean(window)

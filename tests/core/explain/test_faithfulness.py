@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.explain.faithfulness import Removal, measure_faithfulness, remove_top
+from core.explain.faithfulness import LEAST_EFFECT, Removal, measure_faithfulness, remove_top
 from core.explain.margin import evaluate, probability
 from core.explain.references import ORDINARY, real_windows, window_mean
 from core.progress import Stopped
@@ -44,6 +44,28 @@ def test_the_true_attribution_beats_random_and_its_reverse_does_not(case):
     assert reverse.deletion_gain < 0
     assert reverse.deletion_rank == reverse.insertion_rank == 0
     assert not reverse.better_than_random
+
+
+def test_an_order_that_hardly_moves_the_answer_tells_nothing_however_well_it_ranks(case):
+    margin, window, reference, cells = case
+    true = measure_faithfulness(margin, window, cells, reference)
+    random, mine = true.random_deletions.mean, true.deletion
+    assert true.effect <= random.probability_area - mine.probability_area
+    margin.weights.data *= 1e-3
+    faint = measure_faithfulness(margin, window, cells * 1e-3, reference)
+    assert faint.better_than_random
+    assert faint.effect < LEAST_EFFECT
+    assert not faint.holds
+
+
+def test_attention_is_beaten_only_in_both_ways(case):
+    margin, window, reference, cells = case
+    true = measure_faithfulness(margin, window, cells, reference, attention=np.arange(24.0))
+    assert true.beats_attention
+    bars = cells.sum(1)
+    same = measure_faithfulness(margin, window, cells, reference, attention=bars, unit="bar")
+    assert not same.beats_attention
+    assert measure_faithfulness(margin, window, cells, reference).beats_attention is None
 
 
 def test_attention_order_by_bars_is_the_order_given(case):

@@ -8,11 +8,12 @@ from app.attention import cached as attention_cached
 from app.attention.comparison import draw_comparison
 from app.attention.panels import draw_attended, draw_heads, draw_routing
 from app.components.attention_maps import attention_maps, picked_map
+from app.figures.attention import MAP_WIDTH
 from app.shell import cached, controls, notices
 from app.shell.choosers import choose_member, chosen_task
 from core.prediction import AttentionWindow
 
-MAPS = "attention_maps"
+MAPS, SCALE = "attention_maps", "one_scale"
 
 
 def view() -> None:
@@ -30,9 +31,12 @@ def view() -> None:
         with detail:
             draw_map_choice(seen)
             figure = attention_cached.map_detail(
-                model, at.key, at.bar, member, layer, head, query, controls.is_dark()
+                model, at.key, at.bar, member, layer, head, query, one_scale(), controls.is_dark()
             )
-            st.plotly_chart(figure, key="map", config=controls.figure_config(f"attention_L{layer}"))
+            st.plotly_chart(
+                figure, key="map", width=MAP_WIDTH, config=controls.figure_config(f"attention_L{layer}"),
+                alt=f"Attention map of layer {layer}",
+            )  # fmt: skip
         draw_attended(model, at, member, head, query)
         draw_heads(model, at, member, seen, query)
         with notices.guard():
@@ -47,9 +51,9 @@ def draw_overview(
     st.markdown(
         "**Every head's map: click one to open it**",
         help="Rows of a map are bars that look, columns the bars looked at, oldest at the top left. "
-        "Each map has its own scale. Hatched: what the layer may not see.",
+        "Hatched: what the layer may not see.",
     )
-    maps = attention_cached.overview(model, at.key, at.bar, member)
+    maps = attention_cached.overview(model, at.key, at.bar, member, one_scale())
     attention_maps(maps, layer=layer, head=head, key=MAPS, on_pick=open_map)
 
 
@@ -65,6 +69,15 @@ def draw_map_choice(seen: AttentionWindow) -> None:
             "Head", range(heads + 1), key="map_head", on_change=choose_map, width=190,
             format_func=names.__getitem__,
         )  # fmt: skip
+        st.toggle(
+            "One colour scale", key=SCALE, persist_state="session",
+            help="All maps end at the same weight, so that they can be compared; else each at its own.",
+        )  # fmt: skip
+
+
+def one_scale() -> bool:
+    """Whether all maps share one colour scale."""
+    return bool(st.session_state.get(SCALE))
 
 
 def open_map() -> None:

@@ -189,18 +189,27 @@ def _attention(model: ModelKey, key: SeriesKey, bar: str) -> AttentionWindow:
 
 
 @cache_of_bars(max_entries=6, show_spinner=False)
-def _map_codes(model: ModelKey, key: SeriesKey, bar: str, member: int | None) -> np.ndarray:
+def _map_codes(model: ModelKey, key: SeriesKey, bar: str, member: int | None, shared: bool) -> np.ndarray:
     seen = attention(model, key, bar, member)
-    return attention_figures.encode_maps(seen.weights, seen.windows)
+    return attention_figures.encode_maps(seen.weights, seen.windows, shared=shared)
 
 
 @cache_of_bars(max_entries=6, show_spinner=False)
-def overview(model: ModelKey, key: SeriesKey, bar: str, member: int | None) -> bytes:
-    """Payload of the overview canvas; the same bytes whichever map is open, so that they are sent once."""
+def _shared_top(model: ModelKey, key: SeriesKey, bar: str, member: int | None) -> float:
+    seen = attention(model, key, bar, member)
+    return float(attention_figures.map_tops(seen.weights, seen.windows).max())
+
+
+@cache_of_bars(max_entries=6, show_spinner=False)
+def overview(model: ModelKey, key: SeriesKey, bar: str, member: int | None, shared: bool) -> bytes:
+    """Payload of the overview canvas; the same bytes whichever map is open, so that they are sent once.
+
+    With `shared` all maps have one colour scale, else each has its own.
+    """
     seen = attention(model, key, bar, member)
     rows = [attention_figures.layer_label(i + 1, w, len(seen.ts)) for i, w in enumerate(seen.windows)]
     token = f"{key.instrument} {key.timeframe} {bar}"
-    return pack_maps(_map_codes(model, key, bar, member), rows, head_names(seen), token=token)
+    return pack_maps(_map_codes(model, key, bar, member, shared), rows, head_names(seen), token=token)
 
 
 @cache_of_bars(max_entries=32, show_spinner=False)
@@ -212,9 +221,10 @@ def map_detail(
     layer: int,
     head: int | None,
     query: int,
+    shared: bool,
     dark: bool,
 ) -> go.Figure:
-    """One attention map with values on hover."""
+    """One attention map with values on hover; `shared` as in `overview`."""
     seen = attention(model, key, bar, member)
     return attention_figures.map_figure(
         attention_figures.map_of(seen.weights, layer, head),
@@ -222,6 +232,7 @@ def map_detail(
         seen.ts,
         key.timeframe,
         query=query,
+        top=_shared_top(model, key, bar, member) if shared else None,
         title=f"Layer {layer}, {head_or_mean(seen, member, head)}",
         dark=dark,
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.attention import cached as attention_cached
 from app.attention.cached import Comparison
-from app.figures.attention import comparison_figure
+from app.figures.attention_compared import comparison_figure
 from app.shell import cached, controls
 from app.shell.cached import ModelKey
 from app.shell.choosers import choose_bar

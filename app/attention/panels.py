@@ -16,7 +16,7 @@ from app.shell.cached import ModelKey
 from app.shell.choosers import choose_task, chosen_task
 from app.words import predictions as prediction_words
 from app.words.numbers import correlation
-from core.explain.attention import DIFFUSE_ENTROPY, LOCAL_AGE, SHARE_SPANS, HeadSummaries
+from core.explain.attention import DIFFUSE_ENTROPY, LOCAL_REACH, SHARE_SPANS, HeadSummaries
 from core.prediction import AttentionWindow
 
 BANDS = "attended"
@@ -124,8 +124,9 @@ COLUMNS = (
     Column("head", "Head of the layer."),
     Column(
         "kind",
-        f"local: looks back less than {LOCAL_AGE:.0f} bars on average; diffuse: else, spread at least "
-        f"{100 * DIFFUSE_ENTROPY:.0f}% as evenly as possible; global: far back, and choosing.",
+        f"Judged by what the layer may see. local: looks back less than {100 * LOCAL_REACH:.0f}% as far as "
+        f"even attention would; diffuse: else, spread at least {100 * DIFFUSE_ENTROPY:.0f}% as evenly as "
+        "possible; global: far back, and choosing.",
     ),
     Column("looks back, bars", "Mean age of what it attends, in bars; 0 is the bar itself."),
     Column(

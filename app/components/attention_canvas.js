@@ -196,14 +196,20 @@ function drawRanks(g, state, row) {
   g.textBaseline = "bottom"
   const taken = []
   strongest(row).forEach((bar, rank) => {
-    const x = s.x(bar + 0.5)
-    const near = Math.ceil(18 / s.step)
+    const text = `${rank + 1}: ${percent(row.weights[bar])}`
+    const half = g.measureText(text).width / 2 + 2 * s.ratio, line = 13 * s.ratio
+    const x = Math.min(Math.max(s.x(bar + 0.5), s.x(0) + half), s.x(data.size) - half)
+    const near = Math.ceil(half / s.ratio / s.step)
     const high = Math.max(...data.prices.high.slice(Math.max(bar - near, 0), bar + near + 1))
-    let y = s.y(high) - 9 * s.ratio
-    while (taken.some(([a, b]) => Math.abs(a - x) < 34 * s.ratio && Math.abs(b - y) < 12 * s.ratio)) y -= 12 * s.ratio
-    taken.push([x, y])
+    const start = Math.max(s.y(high) - 9 * s.ratio, line)
+    // Upwards from the candle as far as there is room, then downwards from it: three labels always find a place.
+    const free = y => !taken.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < line)
+    let y = start
+    while (!free(y) && y - line >= line) y -= line
+    if (!free(y)) for (y = start; !free(y); ) y += line
+    taken.push({ x, y, half })
     g.fillStyle = theme.ink
-    g.fillText(`${rank + 1}: ${percent(row.weights[bar])}`, Math.min(x, s.x(data.size) - 18 * s.ratio), Math.max(y, 12 * s.ratio))
+    g.fillText(text, x, y)
   })
   g.font = `${11 * s.ratio}px ${theme.font}`
 }

@@ -11,8 +11,6 @@ from plotly.subplots import make_subplots
 
 from app.figures.candles import add_candles
 from app.figures.theme import (
-    GREY,
-    INDIGO,
     Palette,
     apply_layout,
     attention_scale,
@@ -20,7 +18,6 @@ from app.figures.theme import (
     ink,
     time_labels,
 )
-from core.explain.attention import age_groups, group_by_age
 
 MASKED = 0
 """Byte that stands for a cell the layer may not see."""
@@ -38,7 +35,18 @@ def visible_cells(length: int, window: int | None) -> np.ndarray:
     return (age >= 0) & (age < (length if window is None else window))
 
 
-def encode_maps(weights: np.ndarray, windows: Sequence[int | None]) -> np.ndarray:
+def map_tops(weights: np.ndarray, windows: Sequence[int | None]) -> np.ndarray:
+    """Weight at which each map's colours end, its 99.5th percentile of visible cells, (L, H)."""
+    length = weights.shape[-1]
+    return np.array(
+        [
+            [float(np.quantile(head[visible_cells(length, window)], 0.995)) for head in layer]
+            for layer, window in zip(weights, windows, strict=True)
+        ]
+    )
+
+
+def encode_maps(weights: np.ndarray, windows: Sequence[int | None], *, shared: bool = False) -> np.ndarray:
     """Attention maps as bytes for the overview canvas.
 
     Parameters
@@ -47,20 +55,24 @@ def encode_maps(weights: np.ndarray, windows: Sequence[int | None]) -> np.ndarra
         Shape (L, H, T, T), in [0, 1].
     windows
         Window of each layer in bars; None is all.
+    shared
+        Whether all maps are scaled by the largest of `map_tops`, else each by its own.
 
     Returns
     -------
     np.ndarray
         uint8 of the same shape: `MASKED` where the layer may not look, else 1..255 for the square root of
-        the weight, each map scaled by its own 99.5th percentile of visible cells (a map of zeros is all 1).
+        the weight as a part of the scale's end (a map of zeros is all 1).
     """
     layers, heads, length, _ = weights.shape
     codes = np.full(weights.shape, MASKED, dtype=np.uint8)
+    tops = np.sqrt(map_tops(weights, windows))
+    tops = np.full_like(tops, tops.max()) if shared else tops
     for layer in range(layers):
         visible = visible_cells(length, windows[layer])
         for head in range(heads):
             cells = np.sqrt(weights[layer, head][visible])
-            top = float(np.quantile(cells, 0.995)) or 1.0
+            top = float(tops[layer, head]) or 1.0
             codes[layer, head][visible] = 1 + np.round(254 * np.minimum(cells / top, 1.0)).astype(np.uint8)
     return codes
 
@@ -100,6 +112,10 @@ def map_of(weights: np.ndarray, layer: int, head: int | None) -> np.ndarray:
     return chosen.mean(axis=0) if head is None else chosen[head - 1]
 
 
+MAP_HEIGHT, MAP_WIDTH = 520, 640
+"""Pixels at which a map's cells are square; a narrower place presses it, a wider one leaves it as it is."""
+
+
 def map_figure(
     weights: np.ndarray,
     window: int | None,
@@ -108,8 +124,8 @@ def map_figure(
     *,
     query: int,
     title: str,
+    top: float | None = None,
     dark: bool = False,
-    height: int = 520,
 ) -> go.Figure:
     """One map in detail: rows are the bars that look, columns the bars looked at.
 
@@ -119,6 +135,8 @@ def map_figure(
         Shape (T, T), in [0, 1]; `window` as in `visible_cells`.
     query
         Row to mark.
+    top
+        Weight at which the colours end; None is that of `map_tops`.
 
     Returns
     -------
@@ -129,7 +147,7 @@ def map_figure(
     length = len(labels)
     visible = visible_cells(length, window)
     shown = np.where(visible, weights, np.nan).astype(np.float32)
-    top = float(np.nanquantile(shown, 0.995)) or 1.0
+    top = top or float(np.nanquantile(shown, 0.995)) or 1.0
     ticks = np.array([0.0, 0.1, 0.25, 0.5, 1.0]) * top
     said = [f"{100 * tick:.1f}%" for tick in ticks]
     if np.nanmax(shown) > top:
@@ -157,7 +175,7 @@ def map_figure(
         type="rect", x0=-0.5, x1=length - 0.5, y0=query - 0.5, y1=query + 0.5,
         line={"color": ink(dark), "width": 1},
     )  # fmt: skip
-    apply_layout(figure, title, height)
+    apply_layout(figure, title, MAP_HEIGHT)
     # Room set aside by hand: measuring every label takes the browser a third of the drawing time.
     wide = max(len(label) for label in labels) > 10
     margin = {"l": 128 if wide else 94, "r": 84, "t": 34, "b": 46, "autoexpand": False}
@@ -233,74 +251,4 @@ def attention_bands_figure(
     figure.update_xaxes(title_text="bar open, UTC", title_standoff=4, row=2, col=1)
     figure.update_yaxes(side="left", row=1, col=1)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=2, col=1)
-    return figure
-
-
-_COMPARED, _COMPARED_ROW = 180, 20
-
-
-def comparison_figure(
-    difference: np.ndarray,
-    distance: np.ndarray,
-    windows: Sequence[int | None],
-    names: Sequence[str],
-    *,
-    title: str,
-) -> go.Figure:
-    """One panel a layer: heads (rows) by age (columns), the second moment's attention minus the first's.
-
-    Parameters
-    ----------
-    difference
-        Shape (L, H, T) by age in bars, as `core.explain.attention.compare_moments` gives it.
-    distance
-        Total variation distance per head between age groups, (L, H), printed beside the head's name.
-    names
-        Of the H heads.
-
-    Returns
-    -------
-    go.Figure
-        Cells in percentage points with their sign; the first row is the mean of the heads.
-    """
-    layers, heads, length = difference.shape
-    height = _COMPARED + _COMPARED_ROW * heads
-    groups = [f"{first}" if first == last else f"{first}-{last}" for first, last in age_groups(length)]
-    points = 100 * group_by_age(np.concatenate([difference.mean(1, keepdims=True), difference], axis=1))
-    limit = max(float(np.abs(points).max()), 1.0)
-    figure = make_subplots(
-        rows=1,
-        cols=layers,
-        horizontal_spacing=0.085,
-        subplot_titles=[layer_label(i + 1, window, length) for i, window in enumerate(windows)],
-    )
-    for layer in range(layers):
-        shares = [float(distance[layer].mean()), *map(float, distance[layer])]
-        labels = [
-            f"{name} · {100 * share:.0f}%" for name, share in zip(["mean", *names], shares, strict=True)
-        ]
-        cells = points[layer]
-        figure.add_trace(
-            go.Heatmap(
-                z=cells,
-                x=groups,
-                y=labels,
-                text=np.where(np.abs(cells) < 0.5, "", np.char.mod("%+.0f", cells)),
-                texttemplate="%{text}",
-                colorscale=[[0, GREY], [0.5, "rgba(128,128,128,0)"], [1, INDIGO]],
-                zmin=-limit,
-                zmax=limit,
-                showscale=False,
-                xgap=1,
-                ygap=1,
-                hovertemplate="%{y} elsewhere<br>%{x} bars back<br>%{z:+.1f} points<extra></extra>",
-            ),
-            row=1,
-            col=layer + 1,
-        )
-    apply_layout(figure, title, height)
-    figure.update_layout(margin={"t": 64}, hovermode="closest")
-    figure.update_annotations(font_size=12)
-    figure.update_xaxes(type="category", tickangle=-45, title_text="bars back", title_standoff=4)
-    figure.update_yaxes(autorange="reversed", automargin=True)
     return figure

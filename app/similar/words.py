@@ -16,7 +16,7 @@ from core.bundle import Bundle
 from core.data.segments import IN_SAMPLE
 from core.explain.similar.glimpse import state_probabilities
 from core.explain.similar.reach import SeriesReach
-from core.explain.similar.search import Analogue, Analogues, MomentIndex
+from core.explain.similar.search import MISSING, Analogue, Analogues, MomentIndex
 from core.scores.intervals import Share
 
 COMMAND = "python -m core evidence --parts moments"
@@ -34,14 +34,13 @@ NOTHING = (
 HOW = (
     "Alike is what the model itself sees as alike: the cosine between the last bar's final representation of "
     "this window and that of every earlier one. Moments whose window shares a bar with this one, or with a "
-    "nearer one of the same series, are left out, and so is every outcome that was not known yet when this "
-    "bar closed."
+    "nearer one of the same series, are left out, and so are those of another series in the same week and "
+    "every outcome that was not known yet when this bar closed."
 )
 
 INTERVAL = (
-    "In brackets the 95% interval (Wilson 1927). Moments whose futures share days, as those of two indices "
-    "in the same week do, count as one in it. Within chance: moments picked without looking could well have "
-    "given the same."
+    "In brackets the 95% interval (Wilson 1927). Moments whose futures share days count as one in it. Within "
+    "chance: moments picked without looking could well have given the same."
 )
 
 
@@ -115,7 +114,8 @@ def outcome_line(
     call = classes[int(said.argmax())]
     words = f"said {class_sign(call)} {call} {percent(float(said.max()))}"
     if not index.known(task, known_at)[row]:
-        return f"not decided by then, {words}"
+        undecided = index.outcome[task][row] != MISSING
+        return f"{'not decided by then' if undecided else 'no outcome in the index'}, {words}"
     came = classes[int(index.outcome[task][row])]
     return f"{class_sign(came)} **{came}**, {words} {'✓ right' if came == call else '✗ wrong'}"
 

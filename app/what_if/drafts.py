@@ -111,6 +111,35 @@ def read_cells(shown: pd.DataFrame, columns: Sequence[str], table: pd.DataFrame,
     return tuple(cells)
 
 
+def widen(cells: Cells, base: Cells, shown: pd.DataFrame) -> Cells:
+    """Let high and low follow an open or close beyond them, as the quick actions do; what was typed stays.
+
+    Parameters
+    ----------
+    cells
+        Edits as they stand.
+    base
+        Edits the table started from: a high or low among them follows too.
+    shown
+        The bars as they were.
+    """
+    typed = {cell[:2] for cell in cells if cell not in base}
+    bars = {bar_name(bar["ts"]): bar for bar in shown.to_dict("records")}
+    for name in dict.fromkeys(name for name, column in typed if column in ("open", "close") and name in bars):
+        bar = bars[name] | {column: value for place, column, value in cells if place == name}
+        ends = [bar["open"], bar["close"]]
+        if np.isnan(ends).any():
+            continue
+        followed = {"high": max(bar["high"], *ends), "low": min(bar["low"], *ends)}
+        moved = {
+            column: value
+            for column, value in followed.items()
+            if (name, column) not in typed and value != bar[column]
+        }
+        cells = _put(cells, name, moved)
+    return cells
+
+
 def move_close(cells: Cells, bar: dict[str, Any], factor: float) -> Cells:
     """The newest bar closes at `factor` times its close; high or low follow where they must.
 

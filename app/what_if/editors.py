@@ -25,12 +25,15 @@ from app.what_if.drafts import (
     newest_bar,
     read_cells,
     restart_table,
+    widen,
 )
 from app.words.features import GROUP_TITLES, feature_words, group_title
 from core.explain.edits import PRICES, EditableBars
 from core.explain.moment import Moment
 
 ROWS = (5, 10, 20, 60)
+# The table's own tools appear above it on hover, over whatever stands there.
+_ROOM = "<style>.st-key-what_if_table { padding-top: 1.6rem; }</style>"
 _FIXED_GROUPS = ("calendar", "mask")
 
 
@@ -44,16 +47,19 @@ def edit_bars(model: ModelKey, at: controls.Moment) -> Cells:
     shown = bars.shown(int(count or 10))
     _draw_actions(at, bars)
     table = fill_table(shown, bars.columns, draft.base)
-    edited = st.data_editor(
-        table, key=f"what_if_{at.key.instrument}_{at.key.timeframe}_{at.bar}_{draft.version}",
-        hide_index=True, num_rows="fixed", disabled=["bar"], height="content",
-        column_config=_columns(bars, price_decimals(shown)),
-    )  # fmt: skip
+    st.html(_ROOM)
+    with st.container(key="what_if_table"):
+        edited = st.data_editor(
+            table, key=f"what_if_{at.key.instrument}_{at.key.timeframe}_{at.bar}_{draft.version}",
+            hide_index=True, num_rows="fixed", disabled=["bar"], height="content",
+            column_config=_columns(bars, price_decimals(shown)),
+        )  # fmt: skip
     st.caption(
+        "A high or low follows an open or close beyond it, unless it is typed itself. "
         "Prices as traded at the newest bar; earlier ones are adjusted for splits and dividends. Every "
         "indicator is computed again from the edited bars; other instruments stay as they are."
     )
-    cells = read_cells(shown, bars.columns, edited, draft.base)
+    cells = widen(read_cells(shown, bars.columns, edited, draft.base), draft.base, shown)
     if cells:
         st.markdown(f":material/edit: {what_if_words.edited_sentence(cells)}")
     keep_draft(at, cells=cells)

@@ -17,7 +17,8 @@ from core.explain.margin import TaskMargin, check_window, log_odds
 from core.models.ensemble import list_members, mean_outputs
 
 SHARE_SPANS = (20, 50, 300)
-LOCAL_AGE = 10.0
+LOCAL_REACH = 0.5
+"""Of the mean age that even attention over all a layer may see has; a local head stays below that part."""
 DIFFUSE_ENTROPY = 0.9
 AGE_BORDERS = (0, 1, 5, 10, 20, 50, 100, 200)
 """First age of each group that moments are compared by, in bars."""
@@ -77,8 +78,8 @@ class HeadSummaries:
     peak_age
         Age in bars of the most attended bar, (L, H) int64; the first queried bar's if there are several.
     kind
-        "local" (mean age below `LOCAL_AGE` bars), else "diffuse" (entropy at least `DIFFUSE_ENTROPY`), else
-        "global"; L tuples of H names.
+        "local" (mean age below `LOCAL_REACH` of what even attention over the layer's own window has), else
+        "diffuse" (entropy at least `DIFFUSE_ENTROPY`), else "global"; L tuples of H names.
     """
 
     entropy: np.ndarray
@@ -106,7 +107,7 @@ def summarise_heads(
         raise InputError(
             f"{len(weights)} windows and at least one bar", f"{len(windows)} and {len(queries)}", "give them"
         )
-    entropy, age, shares, peaks = [], [], {span: [] for span in SHARE_SPANS}, []
+    entropy, age, shares, peaks, even = [], [], {span: [] for span in SHARE_SPANS}, [], []
     for query in queries:
         by_age = age_profile(weights, query)
         index = query % bars
@@ -117,16 +118,17 @@ def summarise_heads(
             np.divide(-(by_age * logs).sum(-1), limit, out=np.zeros(by_age.shape[:2]), where=limit > 0)
         )
         age.append(by_age @ np.arange(bars))
+        even.append((visible - 1) / 2)
         peaks.append(by_age.argmax(-1))
         for span, values in shares.items():
             values.append(by_age[..., :span].sum(-1))
     mean_entropy, mean_age = np.mean(entropy, 0), np.mean(age, 0)
     kind = tuple(
         tuple(
-            "local" if a < LOCAL_AGE else "diffuse" if e >= DIFFUSE_ENTROPY else "global"
+            "local" if a < LOCAL_REACH * middle else "diffuse" if e >= DIFFUSE_ENTROPY else "global"
             for a, e in zip(ages, entropies, strict=True)
         )
-        for ages, entropies in zip(mean_age, mean_entropy, strict=True)
+        for ages, entropies, middle in zip(mean_age, mean_entropy, np.mean(even, 0), strict=True)
     )
     within = {span: np.mean(values, 0) for span, values in shares.items()}
     return HeadSummaries(mean_entropy, mean_age, within, peaks[0], kind)

@@ -33,8 +33,8 @@ BEATEN = 0.95
 """Share of them that has to be beaten to call it better than random."""
 
 LEAST_EFFECT = 0.02
-"""By how much an order has to move the probability further than random ones, on average, to tell anything: what
-a model that has learned nothing says hardly moves at all, and yet its maps beat random orders."""
+"""By how much an order has to move the probability further than random ones do, on average, to tell anything:
+what a model that has learned nothing says hardly moves, and yet its maps beat random orders."""
 
 PAIRED = 4
 """Windows of a reference that removed cells are replaced by."""

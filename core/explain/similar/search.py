@@ -16,6 +16,8 @@ from core.errors import InputError, WindowError
 from core.scores.intervals import Share, count_apart
 
 MISSING = -1
+SAME_TIME = np.timedelta64(7, "D")
+"""Between moments of two series that count as one and the same."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,9 @@ def find_analogues(
     """Nearest earlier moments by cosine, each outcome already known at `known_at`, none overlapping.
 
     A candidate of the same series whose window shares a bar with the query's is left out, and so is one that
-    shares a bar with a nearer moment already chosen: ten views of one afternoon are one moment. Moments of
-    other series may lie at the same time.
+    shares a bar with a nearer moment already chosen: ten views of one afternoon are one moment. So is a
+    moment of another series within `SAME_TIME` of the query or of a nearer moment: markets move together,
+    and the same week seen in two indices is one week.
 
     Parameters
     ----------
@@ -222,7 +225,8 @@ def find_analogues(
             "use the model the index was built with",
         )
     allowed = index.known(task, known_at)
-    allowed &= (index.series != series) | (np.abs(index.bar - bar) >= index.length)
+    same = index.series == series
+    allowed &= np.where(same, np.abs(index.bar - bar) >= index.length, known_at - index.ts >= SAME_TIME)
     if among is not None:
         allowed &= np.isin(index.series, list(among))
     rows = np.flatnonzero(allowed)
@@ -253,16 +257,17 @@ def find_analogues(
 
 
 def _nearest_apart(index: MomentIndex, rows: np.ndarray, similarity: np.ndarray, count: int) -> list[int]:
-    """Places in `rows` of the most similar moments that share no bar with each other, best first."""
+    """Places in `rows` of the most similar moments that do not overlap each other, best first."""
     left, chosen = similarity.copy(), []
     names, codes = np.unique(index.series[rows], return_inverse=True)
-    bars = index.bar[rows]
+    bars, ts = index.bar[rows], index.ts[rows]
     while len(names) and len(chosen) < count:
         best = int(left.argmax())
         if not np.isfinite(left[best]):
             break
         chosen.append(best)
-        left[(codes == codes[best]) & (np.abs(bars - bars[best]) < index.length)] = -np.inf
+        near = np.abs(bars - bars[best]) < index.length
+        left[np.where(codes == codes[best], near, np.abs(ts - ts[best]) < SAME_TIME)] = -np.inf
     return chosen
 
 

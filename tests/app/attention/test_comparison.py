@@ -6,7 +6,7 @@ import numpy as np
 
 from app.attention.cached import Comparison
 from app.attention.comparison import comparison_sentence
-from app.figures.attention import comparison_figure
+from app.figures.attention_compared import comparison_figure
 from core.explain.attention import compare_moments, group_by_age
 
 T = 60

@@ -47,7 +47,7 @@ def test_there_is_a_row_for_every_head_with_a_cell_for_every_column() -> None:
 
 
 def test_known_heads_are_named_by_how_far_and_how_evenly_they_look() -> None:
-    assert values("kind") == ["local", "local", "global", "diffuse"]
+    assert values("kind") == ["global", "diffuse", "global", "diffuse"]
     assert values("looks back, bars") == pytest.approx([1, 1.5, 30, (T - 1) / 2])
     assert values("spread") == pytest.approx([0, 1, 0, 1])
     assert values("last 20") == pytest.approx([1, 1, 0, 20 / T])

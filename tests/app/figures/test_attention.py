@@ -82,6 +82,16 @@ def test_the_end_of_the_colour_scale_says_that_weights_lie_beyond_it() -> None:
     assert [end[0] for end in ends] == ["8", "≥"]
 
 
+def test_a_shared_scale_gives_equal_weights_equal_bytes_in_every_map() -> None:
+    maps = np.zeros((1, 2, 4, 4), np.float32)
+    maps[0, 0], maps[0, 1] = np.eye(4) * 0.8, np.eye(4) * 0.2
+    own = encode_maps(maps, [None])[0].max((1, 2))
+    shared = encode_maps(maps, [None], shared=True)[0].max((1, 2))
+    assert own.tolist() == [255, 255]
+    # Square root of the weight: a quarter of it is half as strong.
+    assert shared.tolist() == [255, 128]
+
+
 def test_a_map_of_zeros_is_visible_and_empty() -> None:
     codes = encode_maps(np.zeros((1, 1, 4, 4), np.float32), [None])
     assert set(codes[0, 0][visible_cells(4, None)]) == {1}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.what_if.drafts import fill_table, move_close, multiply_volume, read_cells
+from app.what_if.drafts import fill_table, move_close, multiply_volume, read_cells, widen
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -81,3 +81,24 @@ def test_a_moved_close_keeps_the_bar_possible():
 def test_volume_is_multiplied_on_top_of_earlier_edits():
     bar = {"bar": "2013-03-01", "volume": 30.0}
     assert multiply_volume((("2013-03-01", "volume", 30.0),), bar, 3.0) == (("2013-03-01", "volume", 90.0),)
+
+
+def test_high_and_low_follow_a_typed_close_as_they_follow_the_quick_actions(shown):
+    typed = (("2013-02-28", "close", 440.0),)
+    assert widen(typed, (), shown) == (*typed, ("2013-02-28", "high", 440.0))
+    quick = move_close((), shown.to_dict("records")[0] | {"bar": "2013-02-28"}, 440.0 / 430.47123)
+    assert dict(cell[1:] for cell in quick) == pytest.approx(
+        dict(cell[1:] for cell in widen(typed, (), shown))
+    )
+    below = (("2013-02-28", "open", 420.0),)
+    assert widen(below, (), shown) == (*below, ("2013-02-28", "low", 420.0))
+
+
+def test_a_high_typed_itself_stays_and_one_that_followed_before_follows_again(shown):
+    own = (("2013-02-28", "close", 440.0), ("2013-02-28", "high", 436.0))
+    assert widen(own, (), shown) == own
+    followed = (("2013-02-28", "high", 440.0),)
+    again = widen((*followed, ("2013-02-28", "close", 450.0)), followed, shown)
+    assert set(again) == {("2013-02-28", "close", 450.0), ("2013-02-28", "high", 450.0)}
+    emptied = (("2013-02-28", "close", float("nan")),)
+    assert widen(emptied, (), shown) == emptied

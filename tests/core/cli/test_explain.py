@@ -11,6 +11,7 @@ import pytest
 
 from core.__main__ import main
 from core.bundle import save_bundle
+from core.explain.causes import AGAINST, COUNT
 from core.explain.evidence import run as evidence_run
 from core.explain.evidence.store import evidence_folder, write_evidence
 from tests.core.command_line import refuse, run
@@ -72,7 +73,7 @@ def test_people_read_prediction_causes_check_and_completeness(home, capsys):
     assert main([*EXPLAIN, *QUICK, "--class", "Bearish"]) == 0
     said = capsys.readouterr().out
     assert "Why Bearish?" in said
-    assert said.count("without it P(Bearish)") == 3
+    assert said.count("without it P(Bearish)") == COUNT + AGAINST
     assert "Reference: 16 ordinary windows of AAA, P(Bearish) 0." in said
     assert "of 20 random orders at removing" in said
     assert "does not promise that its values add up" in said

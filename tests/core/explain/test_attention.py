@@ -65,7 +65,21 @@ def test_uniform_attention_has_full_entropy_and_one_bar_none():
     np.testing.assert_allclose(single.entropy, 0, atol=1e-12)
     np.testing.assert_allclose(single.mean_age, 4)
     assert (single.peak_age == 4).all()
-    assert single.kind == (("local",), ("local",))
+    assert single.kind == (("global",), ("global",))
+
+
+@pytest.mark.parametrize("window", [6, 60])
+def test_even_attention_is_diffuse_in_a_window_of_any_size(window):
+    weights = np.tril(np.triu(np.ones((1, 1, 60, 60)), 1 - window))
+    weights /= weights.sum(-1, keepdims=True)
+    assert summarise_heads(weights, [window]).kind == (("diffuse",),)
+
+
+def test_a_head_is_local_by_what_its_layer_may_see():
+    weights = fixed_age(4, layers=2, bars=60)
+    assert summarise_heads(weights, [None, 6]).kind == (("local",), ("global",))
+    itself = fixed_age(0, layers=1, bars=60)
+    assert summarise_heads(itself, [6]).kind == (("local",),)
 
 
 def test_entropy_is_relative_to_what_the_layer_may_see():

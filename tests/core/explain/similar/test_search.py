@@ -5,12 +5,13 @@ import pytest
 from scipy.stats import norm
 
 from core.errors import InputError, WindowError
-from core.explain.similar.search import MomentIndex, find_analogues
+from core.explain.similar.search import SAME_TIME, MomentIndex, find_analogues
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "us")
 LENGTH = 10
 HORIZON = 5
+WEEK = 7
 
 
 @pytest.fixture
@@ -51,14 +52,17 @@ def test_moments_found_do_not_overlap_each_other(index):
     moments = search(index, count=50).moments
     for i, first in enumerate(moments):
         for second in moments[:i]:
-            assert first.series != second.series or abs(first.bar - second.bar) >= LENGTH
+            apart = LENGTH * DAY if first.series == second.series else SAME_TIME
+            assert abs(first.ts - second.ts) >= apart
 
 
 def test_every_outcome_was_known_when_the_query_was_made(index):
     result = search(index, row=60, count=50)
     known = index.outcome_known_at["direction"]
     assert all(known[moment.row] <= index.ts[60] + DAY for moment in result.moments)
-    assert result.candidates == (61 - HORIZON) + (61 - max(HORIZON, LENGTH))
+    assert result.candidates == (62 - WEEK) + (61 - max(HORIZON, LENGTH))
+    others = [moment.ts for moment in result.moments if moment.series == "IBM|1d"]
+    assert max(others) <= index.ts[60] + DAY - SAME_TIME
 
 
 def test_changing_the_future_changes_nothing(index):
@@ -117,11 +121,22 @@ def test_only_the_series_asked_for_are_searched(index):
     assert search(index, among=[]).moments == ()
 
 
-def test_twins_in_another_series_widen_the_interval_not_the_count(index):
+def test_the_same_week_in_another_series_is_one_moment(index):
     ahead = index.representations.copy()
-    ahead[[30, 150, 60, 180]] = index.representations[100] * [[1.0], [1.1], [1.2], [1.3]]
+    twins = {30: 1.0, 150: 0.9, 154: 0.8, 157: 0.7}
+    noise = np.random.default_rng(1).normal(size=6)
+    for row, share in twins.items():
+        ahead[row] = share * index.representations[100] + (1 - share) * noise
+    found = search(replace(index, representations=ahead), count=2)
+    assert [moment.row for moment in found.moments] == [30, 157]
+
+
+def test_futures_that_share_days_widen_the_interval_not_the_count(index):
+    index = replace(index, outcome_known_at={"direction": index.ts + 15 * DAY})
+    ahead = index.representations.copy()
+    ahead[[30, 158, 60, 188]] = index.representations[100] * [[1.0], [1.1], [1.2], [1.3]]
     found = search(replace(index, representations=ahead), count=4)
-    assert sorted(moment.bar for moment in found.moments) == [30, 30, 60, 60]
+    assert sorted(moment.bar for moment in found.moments) == [30, 38, 60, 68]
     assert found.independent == 2
     right = found.right()
     assert right.count == sum(moment.correct for moment in found.moments)

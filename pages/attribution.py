@@ -11,7 +11,7 @@ from app.attribution.importance import draw_importance
 from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust, whose_sentence
 from app.attribution.words import causes_text, legend_sentence, reference_sentence, sums_sentence
 from app.figures.theme import time_labels
-from app.shell import controls, notices
+from app.shell import cached, controls, notices
 from core.explain.attribution import Attribution
 from core.explain.explanation import Check
 

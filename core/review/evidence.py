@@ -42,13 +42,13 @@ class Evidence:
 
 def describe_evidence(result: WalkForwardResult) -> Evidence:
     """What a finished walk-forward speaks of."""
-    tested = result.rows.groupby(["instrument", "timeframe"], observed=True).size().index
+    tested = result.rows[["instrument", "timeframe"]].drop_duplicates().astype(str).to_numpy()
     times = one_column(result.rows, "ts")
     return Evidence(
         name=result.config.name,
         scheme=str(result.plan["scheme"]),
         folds=len(result.folds),
-        series=tuple(sorted(f"{instrument} {timeframe}" for instrument, timeframe in tested.tolist())),
+        series=tuple(sorted(f"{instrument} {timeframe}" for instrument, timeframe in tested)),
         first=times.min(),
         last=times.max(),
         data=str(result.plan["fingerprint"])[:8],

@@ -17,6 +17,7 @@ from core.bundle import Bundle
 from core.data.features.table import MISSING_SHARE, feature_groups
 from core.data.segments import TEST
 from core.device import device_of
+from core.disk import plain
 from core.explain.attribution import attribute
 from core.explain.cache import open_cache
 from core.explain.evidence.importance_formulas import (
@@ -280,7 +281,7 @@ def _slice(
     names: list[str],
     groups: dict[str, str] | None,
     sample: WindowSample,
-) -> dict[str, dict[str, list[float]]]:
+) -> dict[str, dict[str, list[float | None]]]:
     """Importance by label, where there are enough windows of it."""
     keys, found = np.array(labels), {}
     for key in sorted(set(labels)):
@@ -296,5 +297,5 @@ def _slice(
     return found
 
 
-def _plain(found: Sequence[Importance]) -> dict[str, list[float]]:
-    return {importance.name: [importance.value, importance.low, importance.high] for importance in found}
+def _plain(found: Sequence[Importance]) -> dict[str, list[float | None]]:
+    return plain({one.name: [one.value, one.low, one.high] for one in found})

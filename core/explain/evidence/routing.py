@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from core.bundle import Bundle
 from core.data.segments import TEST
 from core.device import device_of
+from core.disk import plain as as_json
 from core.explain.attention import class_relevance, full_attention, rollout
 from core.explain.evidence.sample import WindowSample, draw_sample
 from core.explain.margin import EVALUATION_BATCH, TaskMargin, log_odds
@@ -196,9 +197,9 @@ def partial_correlation(first: np.ndarray, second: np.ndarray, fixed: Sequence[n
     return float(left[:, 0] @ left[:, 1] / size.prod())
 
 
-def _summary(values: list[float], stretches: Stretches) -> dict[str, float]:
+def _summary(values: list[float], stretches: Stretches) -> dict[str, float | None]:
     measured = mean_interval(np.array(values), stretches)
-    return {"mean": measured.value, "low": measured.low, "high": measured.high}
+    return as_json({"mean": measured.value, "low": measured.low, "high": measured.high})
 
 
 def rank_correlation(first: np.ndarray | Sequence[float], second: np.ndarray | Sequence[float]) -> float:

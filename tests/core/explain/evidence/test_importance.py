@@ -65,7 +65,8 @@ def test_shares_add_up_and_groups_are_the_sums_of_their_features(measured):
                 for group, share in whole[key].items():
                     mine = [v[0] for name, v in shares.items() if found["groups"][name] == group]
                     assert share[0] == pytest.approx(sum(mine))
-                    assert share[1] <= share[0] <= share[2]
+                    # None where so few windows hang together over all of their time.
+                    assert share[1] is None or share[1] <= share[0] <= share[2]
 
 
 def test_only_slices_with_enough_windows_are_told(measured):

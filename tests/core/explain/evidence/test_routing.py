@@ -106,13 +106,15 @@ def test_where_attention_is_all_there_is_it_agrees_wholly_and_recency_as_its_wei
     assert found["windows"] == len(alternating_sample)
     for task in found["tasks"].values():
         for view in ("attention_mean", "attention_last_layer"):
-            for name in ("mean", "low", "high"):
-                assert task["views"][view][name] == pytest.approx(1)
-                assert task["beyond_trivial"][view][name] == pytest.approx(1)
+            for measured in (task["views"][view], task["beyond_trivial"][view]):
+                assert measured["mean"] == pytest.approx(1)
+                assert all(measured[name] in (None, pytest.approx(1)) for name in ("low", "high"))
         assert task["views"]["unusual"]["mean"] == 0
         by_age = rank_correlation(np.arange(T), weights)
         assert task["views"]["recency"]["mean"] == pytest.approx(by_age)
-        assert task["views"]["random"]["low"] < task["views"]["random"]["mean"] < 0.5
+        by_chance = task["views"]["random"]
+        assert by_chance["mean"] < 0.5
+        assert by_chance["low"] is None or by_chance["low"] < by_chance["mean"]
         # Falling bars lower the class's odds, so their relevance is cut to zero although they have effects.
         relevance = np.where(ALTERNATING[:, 0] > 0, weights, 0)
         assert task["views"]["class_relevance"]["mean"] == pytest.approx(rank_correlation(relevance, weights))
@@ -140,8 +142,11 @@ def test_what_is_measured_on_a_real_model_is_plain_numbers_within_bounds(walk_bu
         assert tuple(task["views"]) == VIEWS
         assert tuple(task["beyond_trivial"]) == ATTENTION_VIEWS
         for measured in (*task["views"].values(), *task["beyond_trivial"].values()):
-            assert -1 <= measured["low"] <= measured["mean"] + 1e-12
-            assert measured["mean"] <= measured["high"] + 1e-12 <= 1 + 2e-12
+            if measured["low"] is None:
+                assert measured["high"] is None
+                continue
+            assert measured["low"] <= measured["mean"] + 1e-12
+            assert measured["mean"] <= measured["high"] + 1e-12
     assert found["windows"] == 3
     assert seen[-1] == (3 * 301, 3 * 301)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

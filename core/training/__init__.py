@@ -1,4 +1,4 @@
 """Losses, the trainer, and scoring what was trained.
 
-Files: audit, evaluation, lines, losses, members, module, pipeline, scoring, tracking, trainer.
+Files: audit, block_error, evaluation, lines, losses, members, module, pipeline, scoring, tracking, trainer.
 """

@@ -21,8 +21,7 @@ from core.data.windows import DenseWindows, LastBarWindows
 from core.device import device_of
 from core.models.ensemble import Model, list_members
 from core.models.heads import TaskHead
-from core.scores.intervals import mean_interval
-from core.scores.stretches import Stretches
+from core.training.block_error import measure_block_error
 
 MOST_ROWS = 200_000
 """Training rows a regression is fitted on, evenly spread when there are more."""
@@ -62,15 +61,14 @@ def fit_scales(model: Model, windows: DenseWindows, span: int) -> dict[str, floa
 
     Of the scales tried the one with the lowest log-loss, times 1 - (s / g)^2 and at least 0: g is what it
     gains on the direct path alone, s the standard error of that gain. What a short segment seems to show is
-    taken in the measure in which it shows it; where it shows nothing, or is too short for a standard error,
-    the direct path stands alone.
+    taken in the measure in which it shows it; where it shows nothing the direct path stands alone.
 
     Parameters
     ----------
     windows
         Of the segment early stopping watches.
     span
-        Time stamps one label reaches over.
+        Time stamps one label reaches over, the least block of `core.training.block_error`.
 
     Returns
     -------
@@ -115,10 +113,8 @@ def _evident_scale(direct: Tensor, rest: Tensor, labels: Tensor, times: np.ndarr
     gains = alone - taken
     if best == 0 or gains.mean() <= 0:
         return 0.0
-    found = mean_interval(gains, Stretches.over(times, span))
-    if found.blank:
-        return 0.0
-    return float(SCALES[best]) * max(0.0, 1 - (found.error / found.value) ** 2)
+    error = measure_block_error(gains, times, span)
+    return float(SCALES[best]) * max(0.0, 1 - (error / float(gains.mean())) ** 2)
 
 
 def _parts(

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.shell import cached, controls, notices
+from app.shell.style import STYLE
 from app.strip import draw_strip
 from core.data.store import SeriesSummary
 
@@ -62,6 +63,7 @@ def main() -> None:
     """Draw navigation, strip and the chosen page."""
     st.set_page_config(page_title="Lookback", page_icon=str(LOGO), layout="wide")
     st.logo(str(LOGO), size="large")
+    st.html(STYLE)
     cached.settle_memory()
     pages = {
         spec.name: st.Page(

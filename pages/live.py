@@ -10,10 +10,11 @@ from app.live import panels as live_panels
 from app.live.doubts import draw_doubts
 from app.live.why import draw_why
 from app.shell import cached, controls, notices
+from app.shell.view import CHOICES
 from app.words import predictions as prediction_words
 from app.words.records import RECORD_HELP
 
-RANGES = (60, 120, 300, 1000)
+RANGES = CHOICES["chart_bars"].options
 RECORD, FOLLOW_SECONDS = 50, 5.0
 
 
@@ -39,7 +40,7 @@ def view() -> None:
 def draw_chart(at: controls.Moment) -> None:
     """Candles; the cached figure is the same object until a new bar, so the browser keeps it."""
     length = st.segmented_control(
-        "Bars on the chart", RANGES, default=120, required=True, key="chart_bars", persist_state="session",
+        "Bars on the chart", RANGES, required=True, key="chart_bars", persist_state="session",
         label_visibility="collapsed", format_func=lambda bars: f"{bars:,} bars",
     )  # fmt: skip
     figure = cached.candles(at.key, at.bar, length or 120, controls.palette(), controls.is_dark())

@@ -9,7 +9,8 @@ from app.review import choices as review_choices
 from app.review.choices import SCORE_FILTERS, Review
 from app.review.panels import draw_confusion, draw_labels_and_learning, draw_scores, draw_targets
 from app.review.words import SCORE_WORDS
-from app.shell import notices
+from app.shell import controls, notices
+from app.shell.view import keep_known
 from app.words.predictions import title_of
 from core.review.performance import SCORES
 from core.review.rows import RowFilter
@@ -18,10 +19,12 @@ from core.review.rows import RowFilter
 def view(review: Review) -> None:
     """Scores, targets, calls, labels and learning of the chosen rows."""
     task = review.chosen.task
+    keep_known(st.session_state, "score", list(SCORES), SCORES[0])
     score = st.selectbox(
         "Score", list(SCORES), key="score", persist_state="session", width=420,
         format_func=lambda name: f"{SCORE_WORDS[name].label} ({SCORE_WORDS[name].technical})",
     )  # fmt: skip
+    controls.write_url()
     entry = review_cached.scores(review.key, review.chosen)
     if entry["pooled"] is None:
         st.info(f"No {title_of(task).lower()} label is known in this walk-forward.")

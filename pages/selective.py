@@ -13,6 +13,7 @@ from app.review.tables import areas_table, forms_table, left_out_table
 from app.review.words import forms_sentence, left_out_sentence
 from app.shell import choosers, controls, notices
 from app.shell.choosers import draw_chart
+from app.shell.view import keep_known
 from app.words.confidence import STATED, count_sources, stated_title
 from core.review.rows import list_stated
 
@@ -21,10 +22,13 @@ def view(review: Review) -> None:
     """Curves and their areas."""
     dark = controls.is_dark()
     names = list_stated()
+    usual = [name for name in names if STATED[name].shown]
+    keep_known(st.session_state, "risk_shown", names, usual)
     shown = st.pills(
         "Confidences", names, selection_mode="multi", key="risk_shown", format_func=stated_title,
-        default=[name for name in names if STATED[name].shown], persist_state="session",
+        persist_state="session",
     )  # fmt: skip
+    controls.write_url()
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(

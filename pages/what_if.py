@@ -7,16 +7,19 @@ import streamlit as st
 from app.shell import cached, controls, notices
 from app.shell.choosers import choose_task
 from app.what_if import cached as what_if_cached
+from app.what_if import drafts as what_if_drafts
 from app.what_if import editors as what_if_editors
 from app.what_if import panels as what_if_panels
 
-BARS, FEATURES, FLIP = "Edit bars", "Edit features", "Smallest change that flips the call"
+BARS, FEATURES, FLIP = "bars", "features", "flip"
+MODES = {BARS: "Edit bars", FEATURES: "Edit features", FLIP: "Smallest change that flips the call"}
 
 
 def view() -> None:
     """The whole page; its choices leave the strip alone."""
     with notices.guard():
         at, model = controls.moment(), controls.model_key()
+        what_if_drafts.take_linked(model, at)
         mode, task = choose_mode(model)
         editor, result = st.columns([0.5, 0.5], gap="medium")
         cells, edited, refused = (), None, True
@@ -38,6 +41,7 @@ def view() -> None:
             else:
                 what_if_panels.draw_courses(model, at, edited)
             what_if_panels.draw_explanation(model, at, task, edited)
+        what_if_drafts.offer_link(at)
         controls.write_url()
 
 
@@ -46,7 +50,7 @@ def choose_mode(model: cached.ModelKey) -> tuple[str, str]:
     tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = st.segmented_control(
-            "What if", [BARS, FEATURES, FLIP], default=BARS, required=True, key="what_if_mode",
+            "What if", list(MODES), required=True, key="what_if_mode", format_func=MODES.__getitem__,
             persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
         task = choose_task("Call to flip and to explain", tasks, key="what_if_task")

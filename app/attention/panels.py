@@ -118,7 +118,7 @@ def routing_table(measured: Mapping[str, Any], task: str) -> pd.DataFrame:
     )
 
 
-ONE, MANY = "the bar that looks", f"the last {attention_cached.RECENT} bars"
+SEEN_FROM = {"bar": "the bar that looks", "mean": f"the last {attention_cached.RECENT} bars"}
 COLUMNS = (
     Column("layer", "Layer, from the input upwards."),
     Column("head", "Head of the layer."),
@@ -156,10 +156,10 @@ def draw_heads(
     )
     with choice:
         averaged = st.segmented_control(
-            "As seen from", [ONE, MANY], default=ONE, required=True, key="heads_seen_from",
-            persist_state="session", label_visibility="collapsed",
+            "As seen from", list(SEEN_FROM), required=True, key="heads_seen_from", persist_state="session",
+            format_func=SEEN_FROM.__getitem__, label_visibility="collapsed",
         )  # fmt: skip
-    one = averaged != MANY
+    one = averaged != "mean"
     found = attention_cached.heads(model, at.key, at.bar, member, query if one else None)
     rows = head_rows(found, seen, one=one)
     download.download_button(

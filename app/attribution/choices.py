@@ -14,12 +14,12 @@ from app.shell import cached, controls
 from app.shell.choosers import choose_member, chosen_task
 from app.shell.jobs import board
 from app.shell.selection import SelectionError
+from app.shell.view import CHOICES
 from app.words.predictions import title_of
 from core.explain.methods.registry import METHODS, recommend
 from core.explain.references import REFERENCES
 
-BLOCKS = (1, 5, 10, 20, 50)
-SHOWN = (60, 120, 300)
+BLOCKS, SHOWN = (CHOICES[name].options for name in ("attribution_block", "attribution_shown"))
 _ROWS = {"feature": "single features", "source": "groups"}
 _UNDER_WAY = "attribution_under_way"
 
@@ -56,7 +56,7 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
         _pick("reference", "Compared with", list(REFERENCES), reference, 190, REFERENCE_TITLES.__getitem__)
         member = choose_member(model, key="attribution_member")
         rows = st.segmented_control(
-            "Rows", list(_ROWS), default="feature", required=True, key="attribution_rows",
+            "Rows", list(_ROWS), required=True, key="attribution_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
         )  # fmt: skip
         block = st.selectbox(
@@ -65,12 +65,12 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
             "occlusion also hide the bars of a block together.",
         )  # fmt: skip
         shown = st.segmented_control(
-            "Newest bars in sight", SHOWN, default=120, required=True, key="attribution_shown",
+            "Newest bars in sight", SHOWN, required=True, key="attribution_shown",
             persist_state="session",
         )  # fmt: skip
     return Ask(
         model, at.key, at.bar, task, target, method, reference, member,
-        "source" if rows == "source" else "feature", block, shown or 120,
+        "source" if rows == "source" else "feature", block or 1, shown or 120,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def draw_importance(model: ModelKey) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         task = choose_task("Task", list(measured["tasks"]), key="importance_task", width=130)
         rows = st.segmented_control(
-            "Rows", list(_ROWS), default="features", required=True, key="importance_rows",
+            "Rows", list(_ROWS), required=True, key="importance_rows",
             persist_state="session", format_func=_ROWS.__getitem__,
         ) or "features"  # fmt: skip
         dimension, key = choose_slice(measured, task)

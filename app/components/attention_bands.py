@@ -24,8 +24,10 @@ _FOLDER = Path(__file__).parent
 _HTML = """
 <div class="bands">
   <div class="said" aria-live="off"><div class="who"></div><div class="what"></div></div>
-  <div class="stage" tabindex="0" role="slider" aria-label="The bar that looks">
-    <canvas class="under"></canvas><canvas class="over"></canvas>
+  <div class="place">
+    <div class="stage" tabindex="0" role="slider" aria-label="The bar that looks">
+      <canvas class="under"></canvas><canvas class="over"></canvas>
+    </div>
     <div class="labels" role="group" aria-label="Band that lights the candles"></div>
     <div class="tip" role="tooltip" hidden></div>
   </div>

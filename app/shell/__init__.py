@@ -1,4 +1,4 @@
 """What every screen needs: selection, caches, controls, notices, jobs, choosers.
 
-Files: cached, choosers, controls, jobs, notices, selection.
+Files: cached, choosers, controls, jobs, notices, selection, style, view.
 """

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures.theme import Palette, chart_config
-from app.shell import cached
+from app.shell import cached, view
 from app.shell.cached import ModelKey, SeriesKey
 from app.shell.selection import (
     READ,
@@ -33,7 +33,7 @@ VIEWER = "viewer"
 
 _SELECTION = "selection"
 _CHANGED = "selection_changed"
-_WRITTEN = "selection_written"
+_WRITTEN, _SHOWN = "selection_written", "selection_shown"
 # A rerun that was under way when the URL was rewritten still carries the old one for about this long.
 _SETTLE_SECONDS = 2.0
 
@@ -69,6 +69,9 @@ def change(**changes: Any) -> None:
     """Select something else; used by widgets' callbacks, before the page runs."""
     st.session_state[_SELECTION] = selection().with_changes(**changes)
     st.session_state[_CHANGED] = True
+    if {"instrument", "timeframe", "bar"} & changes.keys():
+        # They are of the bar that was; its drafts stay.
+        st.session_state["edits"] = st.session_state["changes"] = ""
 
 
 def leave(instrument: str, timeframe: str) -> None:
@@ -103,17 +106,22 @@ def read_url(series: list[SeriesSummary]) -> None:
     default = default_selection([(s.instrument, s.timeframe) for s in series])
     first_run = _SELECTION not in st.session_state
     st.session_state.setdefault(_SELECTION, default)
-    asked = {name: st.query_params[name] for name in READ if name in st.query_params}
+    view.settle(st.session_state)
+    asked = {name: st.query_params[name] for name in (*READ, *view.CHOICES) if name in st.query_params}
     if not st.session_state.pop(_CHANGED, False) and asked and (first_run or _came_from_outside(asked)):
         st.session_state[_SELECTION] = parse_params(asked, default if first_run else selection())
+        view.read_choices(asked, st.session_state)
     check_series(selection(), [(s.instrument, s.timeframe) for s in series])
 
 
 def write_url() -> None:
-    """Mirror the selection in the URL, as one step of the browser's history."""
-    own = selection().to_params()
-    foreign = {name: st.query_params.get_all(name) for name in st.query_params if name not in READ}
-    present = {name: st.query_params[name] for name in READ if name in st.query_params}
+    """Mirror selection and choices in the URL, as one step of the browser's history; nothing without bars."""
+    if _SELECTION not in st.session_state:
+        return
+    own, names = _own_params(), {*READ, *view.CHOICES}
+    foreign = {name: st.query_params.get_all(name) for name in st.query_params if name not in names}
+    present = {name: st.query_params[name] for name in names if name in st.query_params}
+    st.session_state[_SHOWN] = own
     if present != own:
         st.query_params.from_dict({**foreign, **own})
         written = st.session_state.setdefault(_WRITTEN, [])
@@ -121,8 +129,13 @@ def write_url() -> None:
         del written[:-20]
 
 
+def _own_params() -> dict[str, str]:
+    return selection().to_params() | view.write_choices(st.session_state)
+
+
 def _came_from_outside(asked: dict[str, str]) -> bool:
-    if asked == selection().to_params():
+    # What the URL says since it was last written is older than a widget that has changed since.
+    if asked in (_own_params(), st.session_state.get(_SHOWN)):
         return False
     now = time.monotonic()
     written = st.session_state.get(_WRITTEN, [])

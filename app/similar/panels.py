@@ -12,6 +12,7 @@ from app.shell import cached, controls, jobs, notices
 from app.shell.cached import ModelKey, SeriesKey
 from app.shell.choosers import choose_task
 from app.shell.selection import bar_time, open_name
+from app.shell.view import CHOICES
 from app.similar import cached as similar_cached
 from app.similar import words as similar_words
 from app.similar.cached import IndexKey
@@ -23,8 +24,8 @@ from core.explain.similar.search import Analogue, Analogues
 from core.predictor import naive_utc
 from core.timeframe import known_at
 
-COUNTS = (5, 10, 20)
-SCOPES = ("Every series", "This timeframe", "This instrument")
+COUNTS = CHOICES["similar_count"].options
+SCOPES = {"all": "Every series", "timeframe": "This timeframe", "instrument": "This instrument"}
 COLUMNS = 5
 _BUILDING = "building_moments"
 
@@ -81,19 +82,19 @@ def choose_among(names: tuple[str, ...], at: controls.Moment) -> tuple[TaskConfi
     with st.container(horizontal=True, vertical_alignment="bottom"):
         task = choose_task("Outcome of", list(tasks), key="similar_task")
         count = st.segmented_control(
-            "Moments", COUNTS, default=10, required=True, key="similar_count", persist_state="session"
+            "Moments", COUNTS, required=True, key="similar_count", persist_state="session"
         )
         scope = st.segmented_control(
             "Search in",
-            SCOPES,
-            default=SCOPES[0],
+            list(SCOPES),
             required=True,
+            format_func=SCOPES.__getitem__,
             key="similar_scope",
             persist_state="session",
         )
-    if scope == SCOPES[1]:
+    if scope == "timeframe":
         names = tuple(name for name in names if name.endswith(f"|{at.key.timeframe}"))
-    elif scope == SCOPES[2]:
+    elif scope == "instrument":
         names = tuple(name for name in names if name.startswith(f"{at.key.instrument}|"))
     return tasks[task], int(count or 10), names
 
@@ -132,7 +133,7 @@ def draw_sum(model: ModelKey, at: controls.Moment, task: TaskConfig, found: Anal
         shares = [found.went(i) for i in range(len(task.classes))]
         table = pd.DataFrame(
             {
-                "": [f"{class_sign(name)} {name}" for name in task.classes],
+                "outcome": [f"{class_sign(name)} {name}" for name in task.classes],
                 "nearest": [
                     f"{share.count} of {share.total} {similar_words.brackets(share)}" for share in shares
                 ],

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.attribution.cached import moment
 from app.figures.theme import price_decimals
 from app.shell import controls
-from app.shell.selection import bar_name
-from app.what_if.cached import Cells, Changes, FlipSearch
+from app.shell.cached import ModelKey
+from app.shell.selection import SelectionError, bar_name
+from app.what_if.cached import Cells, Changes, FlipSearch, editable
 from core.explain.edits import PRICES
 
 DRAFTS = "what_if_drafts"
+_OFFERED = "what_if_offered"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,67 @@ def newest_bar(shown: pd.DataFrame, columns: Sequence[str], cells: Cells) -> dic
     name = bar_name(last["ts"])
     edited = {column: value for bar, column, value in cells if bar == name and column in columns}
     return {"bar": name} | {column: float(last[column]) for column in columns} | edited
+
+
+def write_edits(edits: Sequence[tuple[str, str | int, float]]) -> str:
+    """Edited cells or changed features as one word of a link."""
+    return ";".join(f"{first}~{second}~{value!r}" for first, second, value in edits)
+
+
+def read_edits(text: str) -> list[tuple[str, str, float]]:
+    """What `write_edits` wrote.
+
+    Raises
+    ------
+    SelectionError
+        If it is something else.
+    """
+    found = []
+    try:
+        for part in filter(None, text.split(";")):
+            first, second, value = part.split("~")
+            found.append((first, second, float(value)))
+    except ValueError as error:
+        expected = "edits such as 2013-03-01~close~52.1"
+        raise SelectionError(expected, repr(text[:40]), "correct the link") from error
+    return found
+
+
+def take_linked(model: ModelKey, at: controls.Moment) -> None:
+    """Take over the edits a link names; those already taken are not taken again.
+
+    Raises
+    ------
+    SelectionError
+        If they name no column, feature, number of bars or value there is.
+    """
+    told = tuple(str(st.session_state.get(name, "")) for name in ("edits", "changes"))
+    if not any(told) or told == st.session_state.get(_OFFERED):
+        return
+    # Whatever comes of it, it is not tried again.
+    st.session_state[_OFFERED] = told
+    original = moment(model, at.key, at.bar)
+    columns, names, length = (
+        editable(model, at.key, at.bar).columns,
+        original.feature_names,
+        len(original.features),
+    )
+    cells, changes = (read_edits(text) for text in told)
+    wrong = [column for _, column, _ in cells if column not in columns]
+    wrong += [name for name, _, _ in changes if name not in names]
+    wrong += [bars for _, bars, _ in changes if not bars.isdecimal() or not 1 <= int(bars) <= length]
+    wrong += [value for *_, value in changes if not 0 <= value <= 100]
+    if wrong:
+        raise SelectionError("edits of columns and features there are", repr(wrong[0]), "correct the link")
+    keep_draft(at, changes=tuple((name, int(bars), value) for name, bars, value in changes))
+    restart_table(at, tuple(cells))
+
+
+def offer_link(at: controls.Moment) -> None:
+    """Put the edits of this bar where links take them from."""
+    draft = find_draft(at)
+    told = write_edits(draft.cells), write_edits(draft.changes)
+    st.session_state["edits"], st.session_state["changes"] = st.session_state[_OFFERED] = told
 
 
 def fill_table(shown: pd.DataFrame, columns: Sequence[str], cells: Cells) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from app.figures.theme import price_decimals, time_labels
 from app.shell import controls
 from app.shell.cached import ModelKey
 from app.shell.jobs import await_result
+from app.shell.view import CHOICES, keep_known
 from app.what_if import cached as what_if_cached
 from app.what_if import words as what_if_words
 from app.what_if.cached import Cells, FlipSearch
@@ -31,7 +32,7 @@ from app.words.features import GROUP_TITLES, feature_words, group_title
 from core.explain.edits import PRICES, EditableBars
 from core.explain.moment import Moment
 
-ROWS = (5, 10, 20, 60)
+ROWS = CHOICES["what_if_rows"].options
 # The table's own tools appear above it on hover, over whatever stands there.
 _ROOM = "<style>.st-key-what_if_table { padding-top: 1.6rem; }</style>"
 _FIXED_GROUPS = ("calendar", "mask")
@@ -41,7 +42,7 @@ def edit_bars(model: ModelKey, at: controls.Moment) -> Cells:
     """A table of the newest bars and quick actions on the last; the cells changed so far."""
     bars, draft = what_if_cached.editable(model, at.key, at.bar), find_draft(at)
     count = st.segmented_control(
-        "Newest bars to edit", ROWS, default=10, required=True, key="what_if_rows", persist_state="session",
+        "Newest bars to edit", ROWS, required=True, key="what_if_rows", persist_state="session",
         on_change=lambda: restart_table(at, find_draft(at).cells),
     )  # fmt: skip
     shown = bars.shown(int(count or 10))
@@ -146,6 +147,7 @@ def edit_features(model: ModelKey, at: controls.Moment) -> Moment | None:
 
 
 def _choose_locked(original: Moment) -> tuple[str, ...]:
+    keep_known(st.session_state, "what_if_locked", original.feature_names, [])
     return tuple(
         st.multiselect(
             "Locked features (stay as they are)", original.feature_names, key="what_if_locked",
@@ -160,9 +162,11 @@ def search_flip(model: ModelKey, at: controls.Moment, task: str) -> Moment | Non
     groups = original.groups
     offered = [group for group in GROUP_TITLES if group in groups.values()]
     st.caption(what_if_words.IMPOSSIBLE)
+    usual = [group for group in offered if group not in _FIXED_GROUPS]
+    keep_known(st.session_state, "what_if_groups", offered, usual)
     chosen = st.pills(
         "What may change", offered, selection_mode="multi", key="what_if_groups", format_func=group_title,
-        default=[group for group in offered if group not in _FIXED_GROUPS], persist_state="session",
+        persist_state="session",
     )  # fmt: skip
     locked = _choose_locked(original)
     with st.container(horizontal=True, vertical_alignment="bottom"):

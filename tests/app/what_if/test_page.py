@@ -15,7 +15,7 @@ PLACE = ("AAA", "1d", BAR)
 pytestmark = pytest.mark.usefixtures("home")
 
 
-def open_what_if(mode: str = "Edit bars", **state: object) -> AppTest:
+def open_what_if(mode: str = "bars", **state: object) -> AppTest:
     state = {"what_if_mode": mode, **state}
     return open_page("what_if", state, instrument="AAA", timeframe="1d", bar=BAR)
 
@@ -72,7 +72,7 @@ def test_an_emptied_price_is_refused_in_a_sentence() -> None:
 
 
 def test_a_changed_feature_is_listed_in_its_own_unit_scored_and_removed() -> None:
-    app = open_what_if("Edit features", what_if_feature="rsi_14")
+    app = open_what_if("features", what_if_feature="rsi_14")
     assert_accepted(app)
     assert "may correspond to no possible bars" in said(app)
     app.button(key="what_if_add").click().run()
@@ -85,9 +85,7 @@ def test_a_changed_feature_is_listed_in_its_own_unit_scored_and_removed() -> Non
 
 def test_a_locked_feature_is_refused_and_the_change_is_kept() -> None:
     changes = (("rsi_14", 5, 99.0),)
-    app = open_what_if(
-        "Edit features", what_if_locked=["rsi_14"], **{DRAFTS: {PLACE: Draft(changes=changes)}}
-    )
+    app = open_what_if("features", what_if_locked=["rsi_14"], **{DRAFTS: {PLACE: Draft(changes=changes)}})
     assert not app.exception
     assert "Expected a feature that is not locked, got 'rsi_14'; unlock it first." in said(app)
     assert draft(app).changes == changes
@@ -97,7 +95,7 @@ def test_a_locked_feature_is_refused_and_the_change_is_kept() -> None:
 
 
 def test_the_search_says_what_flips_the_call_or_that_it_found_nothing() -> None:
-    app = open_what_if("Smallest change that flips the call")
+    app = open_what_if("flip")
     assert_accepted(app)
     app.button(key="flip_search").click().run()
     text = wait_for(app, "The call flips", "is no proof")
@@ -116,3 +114,31 @@ def test_the_change_is_explained_on_demand() -> None:
     wait_for(app, "The edit moved the log-odds of")
     assert_accepted(app)
     assert "features nobody edited have 0 there" in said(app)
+
+
+def test_edits_travel_in_the_link_and_open_again() -> None:
+    app = open_what_if()
+    app.button(key="close_lower").click().run()
+    params = {name: app.query_params[name] for name in app.query_params}
+    assert params["edits"].startswith(f"{BAR}~")
+    cells = draft(app).cells
+    again = open_page("what_if", **params)
+    assert_accepted(again)
+    assert draft(again).cells == cells
+    assert "Nothing is changed yet" not in said(again)
+
+
+def test_edits_no_bar_has_are_one_sentence() -> None:
+    app = open_page("what_if", instrument="AAA", timeframe="1d", bar=BAR, edits=f"{BAR}~colour~3.0")
+    assert not app.exception
+    assert "edits of columns and features there are" in said(app)
+    assert "got 'colour'" in said(app)
+
+
+def test_another_bar_takes_no_edits_along() -> None:
+    app = open_what_if()
+    app.button(key="close_lower").click().run()
+    app.button(key="step_back").click().run()
+    assert_accepted(app)
+    assert "edits" not in app.query_params
+    assert "Nothing is changed yet" in said(app)

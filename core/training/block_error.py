@@ -1,8 +1,8 @@
 """Standard error of a mean over rows whose labels overlap, by resampling blocks of time.
 
-A decision inside training, not a statement: `core.scores.stretches` measures what is stated, and often says that
-a segment of a year is too short for an interval. Here something has to be taken all the same, in the measure
-in which the segment shows it.
+A decision inside training, not a statement: `core.scores.stretches` measures what is stated, and often says
+that a segment of a year is too short for an interval. Here something has to be taken all the same, in the
+measure in which the segment shows it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _DEVIATIONS = 2 * 1.96
 def measure_block_error(values: np.ndarray, times: np.ndarray, span: int) -> float:
     """Standard error of the mean of `values` (n,), from circular blocks of time stamps.
 
-    After Politis and Romano (1992). Rows of one time are drawn together. It is the width of a 95% percentile interval over 3.92, of 300
-    resamples that are the same at every call.
+    After Politis and Romano (1992). Rows of one time are drawn together. It is the width of a 95% percentile
+    interval over 3.92, of 300 resamples that are the same at every call.
 
     Parameters
     ----------

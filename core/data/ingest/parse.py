@@ -179,13 +179,14 @@ def _parse(
     timezone: str | None,
     dates: TradingDates,
 ) -> ParsedBatch:
-    frame = batch.frame.set_axis(batch.lines, axis=0)
+    # Rows are known by their place: instruments side by side in one line repeat its number.
+    frame, lines = batch.frame.reset_index(drop=True), batch.lines
     names = _instruments(frame, mapping, instrument)
     frames = _timeframes(frame, mapping, timeframe)
     written = one_column(frame, str(mapping.column("ts")))
     values = written_times(frame, mapping).rename(written.name)
     times = place_times(values, style, timezone, names, frames.isin(DATED))
-    _refuse_mostly(times.unread.to_numpy(), written, "times")
+    _refuse_mostly(times.unread.to_numpy(), written, lines, "times")
     bars = pd.DataFrame({"instrument": names, "timeframe": frames, "ts": times.utc}, index=frame.index)
     bars["ts"], found = dates.place(bars, times.clock)
 
@@ -210,7 +211,7 @@ def _parse(
         bars[name], wrong = read_numbers(cells, mapping.decimal_comma)
         if name in ("open", "high", "low", "close"):
             bars[name] /= mapping.price_divisor
-            _refuse_mostly(wrong, cells, "numbers")
+            _refuse_mostly(wrong, cells, lines, "numbers")
             faults.append(_Fault("text", "dropped", wrong & usable & ~text, cells, f"in column {column!r}"))
             text |= wrong
         else:
@@ -218,7 +219,7 @@ def _parse(
     for column, name in mapping.labels().items():
         bars[name] = _read_labels(one_column(frame, column))
     faults.extend(replace(fault, mask=fault.mask & ~text) for fault in loose)
-    found += [finding for fault in faults for finding in _note(bars, fault)]
+    found += [finding for fault in faults for finding in _note(bars, fault, lines)]
     if batch.skipped:
         line, content = batch.skipped[0]
         series = (instrument or mapping.instrument or UNKNOWN, timeframe or UNKNOWN)
@@ -244,17 +245,17 @@ class _Fault:
     remark: str
 
 
-def _refuse_mostly(wrong: np.ndarray, cells: pd.Series, expected: str) -> None:
+def _refuse_mostly(wrong: np.ndarray, cells: pd.Series, lines: pd.Index, expected: str) -> None:
     if wrong.any() and wrong.mean() > _MOSTLY:
         row = int(wrong.argmax())
         raise BarsError(
             f"{expected} in column {cells.name!r}",
-            f"mostly text (line {cells.index[row]}: {str(cells.iloc[row])[:40]!r})",
+            f"mostly text (line {lines[row]}: {str(cells.iloc[row])[:40]!r})",
             "name the right column or correct the file",
         )
 
 
-def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
+def _note(bars: pd.DataFrame, fault: _Fault, lines: pd.Index) -> list[Finding]:
     if not fault.mask.any():
         return []
     found = []
@@ -262,9 +263,9 @@ def _note(bars: pd.DataFrame, fault: _Fault) -> list[Finding]:
         instrument, timeframe = (UNKNOWN if pd.isna(part) else str(part) for part in cast(tuple, key))
         example = ""
         if fault.cells is not None:
-            line = rows.index[0]
-            shown = str(fault.cells.loc[line])[:40]
-            example = f"Line {line}: {shown!r} {fault.remark}".rstrip() + "."
+            row = rows.index[0]
+            shown = str(fault.cells.loc[row])[:40]
+            example = f"Line {lines[row]}: {shown!r} {fault.remark}".rstrip() + "."
         opens = rows["ts"].to_numpy(dtype="datetime64[us]")
         found.append(make_finding((instrument, timeframe), fault.check, fault.verdict, opens, example))
     return found

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.data.ingest.containers.headers import read_header
-from core.data.ingest.parse import parse_bars
+from core.data.ingest.parse import parse_bars, parse_batches
 from core.data.ingest.tables import read_table
 
 FIELDS = ["Close", "High", "Low", "Open", "Volume"]
@@ -96,6 +96,18 @@ def test_further_columns_beside_several_instruments_reach_each_its_own_or_all():
     assert apple["mood"].eq(1).all()
     assert other["mood"].isna().all()
     assert apple["rate"].tolist() == other["rate"].tolist() == [i % 4 for i in range(30)]
+
+
+def test_a_fault_of_one_instrument_is_named_by_its_line_and_leaves_the_other():
+    lines = text(joined("{ticker}_{price}")).decode().splitlines()
+    cells = lines[6].split(",")
+    cells[1 + [name.split("_") for name in joined("{ticker}_{price}")].index(["AAPL", "Close"])] = "oops"
+    lines[6] = ",".join(cells)
+    (batch,) = parse_batches(read_table("\n".join(lines).encode(), "prices.csv"))
+    (finding,) = batch.found
+    assert (finding.instrument, finding.rows) == ("AAPL", 1)
+    assert "Line 7: 'oops'" in finding.detail
+    assert batch.bars["instrument"].value_counts().to_dict() == {"AAPL": 29, "0700.HK": 30}
 
 
 def test_bid_and_ask_are_two_prices_of_one_instrument():

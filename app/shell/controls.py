@@ -162,14 +162,14 @@ def moment() -> Moment:
 
 
 def model_key() -> ModelKey:
-    """The chosen model.
+    """The chosen model; the default one where nothing is stored that could be selected.
 
     Raises
     ------
     BundleError
         If it does not exist.
     """
-    entry = cached.find_entry(selection().model)
+    entry = cached.find_entry(selection().model if _SELECTION in st.session_state else None)
     return ModelKey(str(entry.folder), entry.version)
 
 

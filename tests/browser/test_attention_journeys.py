@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from app.figures.theme import CANDLES, Palette
+from app.words.members import head_title
 from core.bundle import SHIPPED, load_bundle
 from core.data.store import BarStore
 from core.prediction import AttentionWindow
@@ -167,7 +168,7 @@ def test_a_click_on_a_band_opens_its_layer_and_lights_the_candles_by_it(workbenc
     stage = open_page(workbench)
     workbench.page.get_by_role("button", name="Layer 2 · last 50").click()
     expect(stage).to_have_attribute("data-glow", "1")
-    expect(workbench.page.get_by_text("Layer 2, head 5", exact=True)).to_be_visible()
+    expect(workbench.page.get_by_text("Layer 2, member 3, head 1", exact=True)).to_be_visible()
     workbench.settle()
     assert params(workbench)["layer"] == "2"
     workbench.page.get_by_role("button", name="Through all layers").click()
@@ -208,7 +209,9 @@ def test_the_table_sorts_by_a_clicked_column_and_a_row_opens_its_head(
     column.click()
     expect(rows.last).to_have_attribute("data-head", str(head + 1))
     rows.last.click()
-    expect(workbench.page.get_by_text(f"Layer {layer + 1}, head {head + 1}", exact=True)).to_be_visible()
+    expect(
+        workbench.page.get_by_text(f"Layer {layer + 1}, {head_title(head + 1, 8, 4)}", exact=True)
+    ).to_be_visible()
     workbench.settle()
     assert (params(workbench)["layer"], params(workbench)["head"]) == (str(layer + 1), str(head + 1))
     expect(rows.last).to_have_attribute("aria-selected", "true")

@@ -90,8 +90,8 @@ def test_stepping_back_a_bar_changes_the_prediction_and_forward_restores_it(work
 
 def test_a_clicked_head_opens_and_its_link_restores_it(workbench: Workbench) -> None:
     workbench.open("attention?instrument=AAPL&timeframe=1d&bar=2012-06-29")
-    workbench.page.get_by_label("Layer 3 - all 300, head 5: open this map").click()
-    expect(workbench.page.get_by_text("Layer 3, head 5", exact=True)).to_be_visible()
+    workbench.page.get_by_label("Layer 3 - all 300, member 3, head 1: open this map").click()
+    expect(workbench.page.get_by_text("Layer 3, member 3, head 1", exact=True)).to_be_visible()
     workbench.settle()
     found = params(workbench)
     assert (found["layer"], found["head"]) == ("3", "5")
@@ -101,7 +101,7 @@ def test_a_clicked_head_opens_and_its_link_restores_it(workbench: Workbench) -> 
     workbench.settle()
     pressed = workbench.page.locator("button.map[aria-pressed=true]")
     expect(pressed).to_have_count(1)
-    expect(pressed).to_have_attribute("aria-label", re.compile("Layer 3 .* head 5"))
+    expect(pressed).to_have_attribute("aria-label", re.compile("Layer 3 .* member 3, head 1"))
     assert params(workbench) == found
     workbench.assert_sound()
 
@@ -119,7 +119,7 @@ def test_arrow_keys_and_enter_open_a_map(workbench: Workbench) -> None:
     workbench.page.keyboard.press("ArrowDown")
     workbench.page.keyboard.press("ArrowRight")
     workbench.page.keyboard.press("Enter")
-    expect(workbench.page.get_by_text("Layer 2, head 2", exact=True)).to_be_visible()
+    expect(workbench.page.get_by_text("Layer 2, member 1, head 2", exact=True)).to_be_visible()
     workbench.assert_sound()
 
 

@@ -104,8 +104,8 @@ def show_empty_store() -> None:
     with st.container(border=True, key="empty_store"):
         st.markdown(":material/inbox: **No bars in the store yet**")
         st.markdown(
-            "Lookback predicts from stored bars. Real daily bars of five US stocks and two US indices "
-            "come with it; your own files go in on the Data page."
+            "Lookback predicts from stored bars. Real daily bars of eight US stocks and two US indices, and "
+            "hourly ones of EURUSD, come with it; your own files go in on the Data page."
         )
         if st.button("Load the bundled bars", type="primary", key="load_bundled"):
             run_with_progress("Loading", lambda report: ingest_bundled(cached.store(), progress=report))

@@ -96,6 +96,6 @@ def test_another_bar_puts_the_offered_report_away(workbench: Workbench) -> None:
 def test_too_few_bars_are_said_in_place_of_a_report(workbench: Workbench) -> None:
     workbench.open("?instrument=META&timeframe=1d&bar=2012-06-29")
     workbench.page.get_by_role("button", name="Report", exact=True).click()
-    said = workbench.page.locator(".st-key-report").get_by_text("Expected 300 bars of META 1d")
+    said = workbench.page.locator(".st-key-report").get_by_text("270 bars short")
     expect(said).to_be_visible()
     assert workbench.complaints == []

@@ -38,7 +38,7 @@ def open_review(workbench: Workbench, page: str) -> None:
 def test_the_review_pages_open_without_an_error_in_both_themes(workbench: Workbench) -> None:
     open_review(workbench, "calibration")
     expect(workbench.page.locator(".js-plotly-plot")).to_have_count(7)
-    expect(workbench.page.get_by_text("A perfect model would show up to")).to_be_visible()
+    expect(workbench.page.get_by_text("A perfect model whose predictions hang together")).to_be_visible()
     workbench.assert_sound()
     workbench.visit("Selective")
     expect(workbench.page.locator(".js-plotly-plot")).to_have_count(3)

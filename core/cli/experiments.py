@@ -24,13 +24,10 @@ def add_commands(command: AddCommand) -> None:
         show_walk_forward,
         "Train and score fold after fold, each on what came after it; goes on after a kill.",
     )
-    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
-    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    _add_settings(added)
     added.add_argument("--folds", type=int, default=5)
     added.add_argument("--scheme", choices=("expanding", "rolling"), default="expanding")
     added.add_argument("--instrument", action="append", help="only this one; may be repeated")
-    added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
-    added.add_argument("--name", help="name of the results; default the configuration's")
     added.add_argument("--out", type=Path, help="folder; default LOOKBACK_HOME/walk_forward/NAME")
 
     added = command(
@@ -40,15 +37,12 @@ def add_commands(command: AddCommand) -> None:
         "Train without each idea of the specification, or with the settings of a file, and compare with the "
         "whole model and the baselines; goes on after a kill.",
     )
-    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
-    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    _add_settings(added)
     added.add_argument(
         "--arms", type=Path, help="YAML: arm: {section: {key: value}}; see assets/fx_arms.yaml"
     )
     added.add_argument("--train-from", metavar="TIME", help="train on labels from there on")
     added.add_argument("--test-until", metavar="TIME", help="look at no bar from there on")
-    added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
-    added.add_argument("--name", help="name of the results; default the configuration's")
 
     added = command(
         "leave-out",
@@ -57,11 +51,8 @@ def add_commands(command: AddCommand) -> None:
         "Train without some instruments in turn and compare, on their bars, with having seen them; goes on "
         "after a kill.",
     )
-    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
-    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    _add_settings(added)
     added.add_argument("--groups", type=int, default=3, help="trainings with a part left out")
-    added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
-    added.add_argument("--name", help="name of the results; default the configuration's")
 
     added = command(
         "mlflow",
@@ -70,6 +61,14 @@ def add_commands(command: AddCommand) -> None:
         "Open MLflow's UI.",
     )
     added.add_argument("--port", type=int, default=5000)
+
+
+def _add_settings(added: argparse.ArgumentParser) -> None:
+    """What every comparison of trainings is told."""
+    added.add_argument("--config", type=Path, help="YAML; default assets/default.yaml")
+    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    added.add_argument("--test-step", type=int, default=1, metavar="K", help="score every K-th bar")
+    added.add_argument("--name", help="name of the results; default the configuration's")
 
 
 def walk_forward(options: argparse.Namespace) -> dict[str, Any]:

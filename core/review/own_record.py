@@ -10,7 +10,6 @@ import pyarrow as pa
 from core.baselines.measures import measure_series
 from core.bundle import Bundle
 from core.config import ASSETS
-from core.data.dataset import PreparedData
 from core.data.segments import TEST
 from core.data.windows import LastBarWindows
 from core.errors import InputError, WindowError
@@ -20,6 +19,7 @@ from core.experiments.walk_forward.rows import build_rows
 from core.explain.evidence.sample import known_series
 from core.predictor import Predictor
 from core.progress import Progress
+from core.training.evaluation import gather_series
 from core.training.scoring import score_with_confidence
 
 FOLDER = "records"
@@ -60,18 +60,7 @@ def measure_record(predictor: Predictor, *, step: int = 1, progress: Progress | 
         raise InputError("a step of at least one bar", str(step), "raise it")
     bundle = predictor.bundle
     series = [one for one in known_series(predictor) if one.key in bundle.seen.given]
-    data = PreparedData(
-        series=series,
-        feature_names=bundle.feature_names,
-        scaler=bundle.scaler,
-        thresholds=bundle.thresholds,
-        instruments=list(bundle.instruments),
-        peers=bundle.peers,
-        timeframes=list(bundle.timeframes),
-        borders=bundle.borders,
-        fingerprint="",
-        audit={},
-    )
+    data = gather_series(bundle, series)
     windows = LastBarWindows(data, TEST, bundle.config, step)
     if not len(windows):
         raise WindowError(

@@ -174,7 +174,13 @@ def evaluate(
 
 def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, TaskEvaluation]:
     """Score the rows that `series` put in the test segment; tasks without a labelled row are left out."""
-    data = PreparedData(
+    windows = LastBarWindows(gather_series(bundle, series), TEST, bundle.config)
+    return score_windows(bundle, windows, score_last_bars(bundle.model, windows))
+
+
+def gather_series(bundle: Bundle, series: list[LabelledSeries]) -> PreparedData:
+    """Series read by a bundle's scaling and borders, together with what the bundle fitted."""
+    return PreparedData(
         series=series,
         feature_names=bundle.feature_names,
         scaler=bundle.scaler,
@@ -186,8 +192,6 @@ def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, Task
         fingerprint="",
         audit={},
     )
-    windows = LastBarWindows(data, TEST, bundle.config)
-    return score_windows(bundle, windows, score_last_bars(bundle.model, windows))
 
 
 def score_windows(

@@ -1,8 +1,8 @@
 """The attribution methods offered, each with its explanation and its paper.
 
-DeepLift and shap's DeepExplainer are not among them: they have no rule for layer normalisation, so their values
-do not add up to what they explain. Captum's DeepLift misses more than a tenth of it, where Integrated Gradients
-miss less than a hundredth (tests/core/explain/test_attribution.py).
+DeepLift and shap's DeepExplainer are not among them: they have no rule for layer normalisation, so their
+values do not add up to what they explain. Captum's DeepLift misses more than a tenth of it, where Integrated
+Gradients miss less than a hundredth (tests/core/explain/test_attribution.py).
 """
 
 from __future__ import annotations

@@ -59,9 +59,10 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     records = {}
     with notices.guard():
         records = live_cached.confidence_records(model, prediction.known_at)
+    shown = f"{prediction.instrument} {prediction.timeframe}"
     for task in prediction.tasks.values():
         with st.container(border=True):
-            st.html(live_panels.STYLE + live_panels.task_panel(task, records.get(task.task)))
+            st.html(live_panels.STYLE + live_panels.task_panel(task, records.get(task.task), shown))
     said = f"{prediction_words.made_of_sentence(prediction)} {prediction_words.silent_sentence(prediction)}"
     st.caption(f"{said} Model {prediction.model_name}, version {prediction.model_version}.")
 

@@ -24,7 +24,7 @@ def draw_stored() -> None:
     st.markdown(f"**{len(held)} series stored**")
     table = pd.DataFrame(
         [(s.instrument, s.timeframe, s.first, s.last, s.bars) for s in held],
-        columns=["instrument", "timeframe", "first bar", "last bar", "bars"],
+        columns=["instrument", "timeframe", "first bar, UTC", "last bar, UTC", "bars"],
     )
     form = "YYYY-MM-DD HH:mm" if any(s.timeframe not in DATED for s in held) else "YYYY-MM-DD"
     picked = st.dataframe(
@@ -32,7 +32,7 @@ def draw_stored() -> None:
         key="stored_series", on_select="rerun", selection_mode="single-row",
         column_config={
             name: st.column_config.DatetimeColumn(format=form, timezone="UTC", help="Open of the bar, UTC")
-            for name in ("first bar", "last bar")
+            for name in ("first bar, UTC", "last bar, UTC")
         }
         | {
             "bars": st.column_config.NumberColumn(format="localized"),

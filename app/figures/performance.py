@@ -81,7 +81,7 @@ def folds_figure(
             marker={"symbol": "circle" if own else symbols[i % len(symbols)], "size": 9 if own else 8},
             hovertemplate="%{x}: %{y:.4f}<extra>" + name + "</extra>",
         )  # fmt: skip
-    finish(figure, "The same in every fold", height, top=88)
+    finish(figure, "The same in every fold", height, top=118)
     figure.update_yaxes(title_text=spec.label, tickformat=".1%" if spec.percent else "")
     return figure
 

@@ -87,10 +87,13 @@ def _count(
 ) -> Records:
     few: Records = {}
     for origin, result in sources:
-        rows = take_rows(replace(result, rows=keep_known(result.rows, until)), RowFilter(task))
+        known = keep_known(result.rows, until)
+        rows = take_rows(replace(result, rows=known), RowFilter(task))
         if not len(rows):
             continue
-        found = build_records(rows, origin, form)
+        held = known.loc[known["task"] == task, ["instrument", "timeframe"]].drop_duplicates().astype(str)
+        series = sorted(f"{instrument} {timeframe}" for instrument, timeframe in held.to_numpy())
+        found = build_records(rows, origin, form, series)
         if origin != "own" or len(rows) >= LEAST_OWN:
             return found
         few = found

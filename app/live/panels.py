@@ -43,7 +43,9 @@ STYLE = """<style>
 </style>"""
 
 
-def task_panel(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None = None) -> str:
+def task_panel(
+    prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None = None, shown: str = ""
+) -> str:
     """One task: its call, every class's probability, how sure it is and what that was worth.
 
     Parameters
@@ -60,7 +62,7 @@ def task_panel(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecor
         f'<div class="lb-panel" data-task="{escape(prediction.task)}">'
         f'<div class="lb-head"><span class="lb-title">{escape(title_of(prediction.task))}</span>'
         f"{_call(prediction)}</div>{rows}"
-        f"{_sureness(prediction, records)}{_sources(prediction, records)}{_notes(prediction)}</div>"
+        f"{_sureness(prediction, records, shown)}{_sources(prediction, records)}{_notes(prediction)}</div>"
     )
 
 
@@ -87,7 +89,7 @@ def _class_row(name: str, share: float, color: str) -> str:
     )
 
 
-def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None) -> str:
+def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord] | None, shown: str) -> str:
     tip = confidence_tip(prediction, records)
     if prediction.stated is None:
         said = "sure: <b>not known</b>, too few labelled bars to calibrate on"
@@ -95,7 +97,7 @@ def _sureness(prediction: TaskPrediction, records: Mapping[str, ConfidenceRecord
         record = escape(sureness_record(prediction.stated.confidence, records))
         opening = "sure" if prediction.no_call is None else f"{escape(prediction.call)}, were it one"
         said = f"{opening}: <b>{percent(prediction.stated.confidence)}</b> · {record}"
-        whose = measured_sentence(records)
+        whose = measured_sentence(records, shown)
         said += f'<br><span class="lb-whose">{escape(whose)}</span>' if whose else ""
     return f'<div class="lb-sure lb-told" tabindex="0">{said}{_tip(tip)}</div>'
 

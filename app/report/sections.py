@@ -71,7 +71,8 @@ def draw_head(material: Material) -> str:
 def draw_prediction(material: Material) -> str:
     """All tasks with their probabilities, the final confidence, its sources and its record."""
     prediction = material.explanation.moment.prediction
-    panels = [task_panel(task, material.records.get(name)) for name, task in prediction.tasks.items()]
+    shown = f"{prediction.instrument} {prediction.timeframe}"
+    panels = [task_panel(task, material.records.get(name), shown) for name, task in prediction.tasks.items()]
     return fill("prediction", panels=panels)
 
 

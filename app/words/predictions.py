@@ -158,8 +158,8 @@ def unseen_sentence(prediction: Prediction) -> str:
     if not unseen:
         return ""
     return (
-        f"The model was trained without {listed(unseen)}: it reads them as it would any other series, and "
-        "learned from no bar of this one."
+        f"The model was trained without {listed(unseen)}: it reads this series as it would any other, and "
+        "learned from no bar of it."
     )
 
 

@@ -115,16 +115,27 @@ def _recorded(
     return name, prediction.sources[name]
 
 
-def measured_sentence(records: Mapping[str, ConfidenceRecord] | None) -> str:
-    """Whose calls the record counts: 'measured 2007 to 2018 on models trained the same way'; may be empty."""
+def measured_sentence(records: Mapping[str, ConfidenceRecord] | None, shown: str = "") -> str:
+    """Whose calls the record counts: 'measured 2007 to 2018 on models trained the same way'; may be empty.
+
+    Parameters
+    ----------
+    shown
+        The series it stands beside, as "AAPL 1d"; it is said where none of the calls are of it.
+    """
     measured = next((one.measured for one in (records or {}).values() if one.measured), None)
-    return "" if measured is None else _measured(measured)
+    return "" if measured is None else _measured(measured, shown)
 
 
-def _measured(measured: Measured) -> str:
+def _measured(measured: Measured, shown: str) -> str:
     years = f"{measured.first} to {measured.last}" if measured.first != measured.last else f"{measured.first}"
     form = f", their sureness made of {FORMS[measured.form]} too" if measured.form else ""
-    return f"measured {years} {_ORIGINS[measured.origin]}{form}"
+    held = ""
+    if measured.series:
+        count = len(measured.series)
+        held = f" on {count} series," if shown in measured.series or not shown else ""
+        held = held or f" on {count} other series, none of {shown},"
+    return f"measured {years}{held} {_ORIGINS[measured.origin]}{form}"
 
 
 def record_sentence(past: Sequence[Outcome]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -62,13 +63,15 @@ Origin = Literal["own", "alike", "other"]
 class Measured:
     """Where the rows of a record come from: whose they are, and the years of the first and the last.
 
-    `form` is how all of them state their confidence; None where that plays no part.
+    `form` is how all of them state their confidence; None where that plays no part. `series` names those the
+    rows are of, as "AAPL 1d"; empty where that was not asked.
     """
 
     origin: Origin
     first: int
     last: int
     form: Method | None = None
+    series: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,17 +139,21 @@ def keep_known(rows: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
 
 
 def build_records(
-    rows: ReviewRows, origin: Origin | None = None, form: Method | None = None
+    rows: ReviewRows,
+    origin: Origin | None = None,
+    form: Method | None = None,
+    series: Sequence[str] = (),
 ) -> dict[str, ConfidenceRecord]:
     """Records of the final confidence, every source and its rank, by name; those never stated are left out.
 
     A rank's name is that of its column, `rank_column`. With a `form` the final confidence is counted on the
-    folds alone that state theirs in it: another calibrator's 60% is not the same 60%.
+    folds alone that state theirs in it: another calibrator's 60% is not the same 60%. `series` goes into
+    `Measured`.
     """
     measured = None
     if origin is not None and len(rows):
         first, last = (int(when.astype("datetime64[Y]").astype(int)) + 1970 for when in rows.times[[0, -1]])
-        measured = Measured(origin, first, last)
+        measured = Measured(origin, first, last, series=tuple(series))
     told = {name: rows.stated[name] for name in ("confidence", *SOURCES)}
     told |= {rank_column(name): ranks for name, ranks in rows.ranks.items()}
     records = {}

@@ -92,6 +92,14 @@ def test_the_record_of_other_models_says_whose_it_is() -> None:
     assert "measured" not in task_panel(STATED, {"confidence": worth(0.53, 812, 463)}).split("lb-sources")[0]
 
 
+def test_a_record_of_other_series_is_not_taken_for_that_of_the_series_shown() -> None:
+    measured = Measured("alike", 2007, 2018, series=("AAPL 1d", "SP500 1d"))
+    records = {"confidence": replace(worth(0.53, 812, 463), measured=measured)}
+    assert "measured 2007 to 2018 on 2 series, on models" in task_panel(STATED, records, "AAPL 1d")
+    new = task_panel(STATED, records, "EURUSD 1h")
+    assert "measured 2007 to 2018 on 2 other series, none of EURUSD 1h, on models" in new
+
+
 @pytest.mark.parametrize(
     ("shares", "members", "reason"),
     [

@@ -35,7 +35,8 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
     bundle = cached.predictor(model).bundle
     tasks = {task.name: list(task.classes) for task in bundle.config.tasks}
     chosen, task = controls.selection(), chosen_task(model)
-    call = cached.predict(model, at.key, at.bar).tasks[task].call
+    predicted = cached.predict(model, at.key, at.bar).tasks[task]
+    call, known = predicted.call, ", called" if predicted.no_call is None else ", likeliest"
     target = _known("class", chosen.target or call, tasks[task])
     advised = recommend(attribution_cached.evidence(model, "planted"), chosen.method, chosen.reference)
     method, reference = (
@@ -46,7 +47,7 @@ def choose_ask(model: cached.ModelKey, at: controls.Moment) -> Ask:
         _pick("task", "Task", list(tasks), task, 115, title_of)
         _pick(
             "target", "Class", tasks[task], target, 155,
-            lambda name: f"{class_sign(name)} {name}" + (", called" if name == call else ""),
+            lambda name: f"{class_sign(name)} {name}" + (known if name == call else ""),
         )  # fmt: skip
         # Another method would else bring the reference it does best with, and both would have changed.
         _pick(

@@ -54,15 +54,21 @@ def class_shifts(before: Prediction, after: Prediction) -> list[ClassShift]:
 
 
 def call_sentence(before: TaskPrediction, after: TaskPrediction) -> str:
-    """'Direction: ▲ Bullish 41% → ▼ Bearish 39%: the call flips'; Markdown."""
-    if before is after:
-        share = percent(before.shares.max())
-        return f"{title_of(before.task)}: {class_sign(before.call)} {before.call} {share}"
-    old, new = (percent(task.shares.max()) for task in (before, after))
+    """'Direction: ▲ Bullish 41% → ▼ Bearish 39%: the call flips'; Markdown.
+
+    A most probable class that is no call is said to be none.
+    """
     was, now = (f"{class_sign(task.call)} {task.call}" for task in (before, after))
+    old, new = (
+        percent(task.shares.max()) + ("" if task.no_call is None else " (no call)")
+        for task in (before, after)
+    )
+    if before is after:
+        return f"{title_of(before.task)}: {was} {old}"
     if was == now:
         return f"{title_of(before.task)}: stays {now}, {old} → {new}"
-    return f"{title_of(before.task)}: {was} {old} → **{now} {new}: the call flips**"
+    what = "the call flips" if before.no_call is None and after.no_call is None else "the most probable flips"
+    return f"{title_of(before.task)}: {was} {old} → **{now} {new}: {what}**"
 
 
 def confidence_table(before: Prediction, after: Prediction) -> pd.DataFrame:

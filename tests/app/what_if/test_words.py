@@ -12,9 +12,14 @@ from core.prediction import StatedClass, TaskPrediction
 CLASSES = ("Bullish", "Bearish", "Sideways")
 
 
-def said(*probabilities: float, confidence: float = 0.5, rank: float | None = None) -> TaskPrediction:
+def said(
+    *probabilities: float,
+    confidence: float = 0.5,
+    rank: float | None = None,
+    members: tuple[str, ...] = CLASSES[:2],
+) -> TaskPrediction:
     shares, ranks = np.array(probabilities), {} if rank is None else {"attention": rank}
-    stated = StatedClass(confidence, 0.5, shares, CLASSES, "temperature", "the probability alone", ranks)
+    stated = StatedClass(confidence, 0.5, shares, members, "temperature", "the probability alone", ranks)
     return TaskPrediction("direction", CLASSES, np.log(shares), shares, 0.5, {"attention": 0.2}, 0.4, stated)
 
 
@@ -25,6 +30,14 @@ def test_a_flipped_call_is_said_and_one_that_stays_too():
     )
     assert what_if_words.call_sentence(before, said(0.44, 0.3, 0.26)) == (
         "Direction: stays ▲ Bullish, 41% → 44%"
+    )
+
+
+def test_what_is_no_call_is_not_said_to_be_one():
+    open_, other = said(0.41, 0.3, 0.29, members=CLASSES), said(0.3, 0.39, 0.31)
+    assert what_if_words.call_sentence(open_, open_) == "Direction: ▲ Bullish 41% (no call)"
+    assert what_if_words.call_sentence(open_, other) == (
+        "Direction: ▲ Bullish 41% (no call) → **▼ Bearish 39%: the most probable flips**"
     )
 
 

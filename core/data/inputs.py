@@ -210,7 +210,7 @@ def prepare_window(
         raise WindowError(
             f"at most {config.data.max_missing_share:.0%} of a window's cells missing",
             f"{round(share * cells)} of {cells} missing ({share:.0%}), most in {most}",
-            "choose a later bar or fill the gaps in the data",
+            "choose a later bar, bring more history or other instruments of the timeframe, or fill the gaps",
         )
     return features[-length:], ts[-length:]
 

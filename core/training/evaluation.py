@@ -23,6 +23,9 @@ from core.scores.metrics import log_losses, score_intervals, score_task
 from core.scores.stretches import Stretches, label_span
 from core.training.scoring import LastBarScores, score_last_bars
 
+OF_TWO_CLASSES = ("macro_f1", "mcc")
+"""Scores that say nothing where only one class happened; they are None there."""
+
 SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")
 
 
@@ -242,12 +245,15 @@ def compare(
     prior = baselines["prior"][0]
     losses = log_losses(model, labels)
     stretches = Stretches.over(times, span)
+    one_class = np.unique(labels).size < 2
     entries = {}
     for name, probabilities in {"": model, **baselines}.items():
         probabilities = np.asarray(probabilities, dtype=np.float64)
         probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
         scored = score_task(probabilities, labels, prior).to_dict()
-        entry: dict[str, Any] = {score: plain(scored[score]) for score in SCORES}
+        entry: dict[str, Any] = {
+            score: None if score in OF_TWO_CLASSES and one_class else plain(scored[score]) for score in SCORES
+        }
         if not name:
             low_high = score_intervals(probabilities, labels, prior, stretches=stretches, ranked=False)
             entry["log_loss_interval"] = _pair(low_high["log_loss"])

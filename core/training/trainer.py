@@ -111,7 +111,9 @@ def train_member(
         torch.manual_seed(seed)
         model = build_model(data, config)
         start_at_lines(model, data, config)
-        weights = _class_weights(data, config) if config.loss.class_weights else None
+        counts, weights = _count_classes(data, config), None
+        if config.loss.class_weights:
+            weights = {task: balanced_class_weights(torch.from_numpy(counts[task])) for task in counts}
         first = place * config.training.epochs
         module = TransformerModule(model, config, *datasets, weights, fingerprint, first)
         if progress and not rank_zero_only.rank:
@@ -262,15 +264,22 @@ def stopping_windows(data: PreparedData, config: Config) -> DenseWindows:
     return windows
 
 
-def _class_weights(data: PreparedData, config: Config) -> dict[str, torch.Tensor]:
-    weights = {}
+def _count_classes(data: PreparedData, config: Config) -> dict[str, np.ndarray]:
+    """Training bars of every class, (C,) by task; those that have none are named in a warning."""
+    found = {}
     for task in config.tasks:
         counts = np.zeros(len(task.classes), dtype=np.int64)
         for series in data.series:
             labels = series.labels[task.name][(series.segments[task.name] == TRAIN) & series.usable]
             counts += np.bincount(labels[labels >= 0], minlength=len(counts))
-        weights[task.name] = balanced_class_weights(torch.from_numpy(counts))
-    return weights
+        absent = [name for name, count in zip(task.classes, counts, strict=True) if not count]
+        if absent and counts.any():
+            warnings.warn(
+                f"{task.name}: no training bar is {' or '.join(absent)}; the model cannot learn them",
+                stacklevel=2,
+            )
+        found[task.name] = counts
+    return found
 
 
 def _read_record(folder: Path, fingerprint: str) -> dict[str, Any] | None:

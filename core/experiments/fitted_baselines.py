@@ -35,6 +35,8 @@ class FoldBaselines:
     ----------
     probabilities
         Task -> baseline -> (n, C) on the test windows that have a label, in order.
+    calibrated
+        The same on the calibrate windows, where its temperature was fitted.
     chosen
         Task -> baseline -> tree count or strength, chosen on the stop segment, and the temperature, fitted on
         the calibrate segment.
@@ -63,10 +65,12 @@ class FoldBaselines:
         self._train = train
         scores = None if plain_model is None else [score_last_bars(plain_model, w) for w in self._scored]
         self.probabilities: dict[str, dict[str, np.ndarray]] = {}
+        self.calibrated: dict[str, dict[str, np.ndarray]] = {}
         self.chosen: dict[str, dict[str, Any]] = {}
         self.audit: dict[str, Spans] = {}
         for task in config.tasks:
-            self.probabilities[task.name], self.chosen[task.name] = {}, {}
+            self.probabilities[task.name], self.calibrated[task.name] = {}, {}
+            self.chosen[task.name] = {}
             seen = {
                 "": span_windows(data, train, task.name),
                 ", choice": span_windows(data, self._choice, task.name),
@@ -125,4 +129,5 @@ class FoldBaselines:
             notes = notes | {"temperature": temperature.temperature}
         tested = self._scored[1].last_labels(task) >= 0
         self.probabilities[task][name] = temperature.apply(test)[tested]
+        self.calibrated[task][name] = temperature.apply(calibrate)[labels >= 0]
         self.chosen[task][name] = plain(notes)

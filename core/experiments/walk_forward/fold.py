@@ -25,7 +25,7 @@ from core.errors import InputError
 from core.experiments.fitted_baselines import FoldBaselines
 from core.experiments.walk_forward.audit import find_suspicious
 from core.experiments.walk_forward.records import FoldRecord
-from core.experiments.walk_forward.results import fold_path, rows_path, write_fold
+from core.experiments.walk_forward.results import FoldTables, fold_path, rows_path, write_fold
 from core.experiments.walk_forward.rows import build_baseline_rows, build_rows, measure_mixes
 from core.training.audit import audit_model, spread_windows
 from core.training.members import train
@@ -115,6 +115,7 @@ def run_fold(
         confidence = fit_confidence(calibrate)
         tested = score_with_confidence(result.model, windows[TEST], reference)
         rows = build_rows(plan.index, data, config, tested, confidence, measures)
+        fitted_on = build_rows(plan.index, data, config, calibrate, confidence, measures, "calibrate")
         plain_model = None
         if "plain_transformer" in plan.baselines:
             before = config.training.epochs * config.model.members
@@ -145,7 +146,16 @@ def run_fold(
             baselines=baselines.chosen,
             mixes=measure_mixes(tested, confidence, fit_left_out(calibrate)),
         )
-        write_fold(plan.folder, record, rows, build_baseline_rows(rows, baselines.probabilities, config))
+        write_fold(
+            plan.folder,
+            record,
+            FoldTables(
+                rows=rows,
+                baselines=build_baseline_rows(rows, baselines.probabilities, config),
+                calibrate=fitted_on,
+                calibrate_baselines=build_baseline_rows(fitted_on, baselines.calibrated, config),
+            ),
+        )
         for path in (fold_path(plan.folder, plan.index), rows_path(plan.folder, plan.index)):
             run.log_artifact(path)
     shutil.rmtree(plan.run_folder, ignore_errors=True)

@@ -123,6 +123,10 @@ class WalkForwardResult:
         See `core.experiments.walk_forward.summary.summarise`.
     plan
         Scheme, test step, baselines and the data's fingerprint.
+    calibrate, calibrate_baselines
+        As `rows` and `baselines`, of each fold's calibrate segment, where its calibrators and temperatures
+        were fitted: for choosing thresholds, never for a score. None in results written before these were
+        kept.
     """
 
     rows: pd.DataFrame
@@ -131,6 +135,8 @@ class WalkForwardResult:
     config: Config
     summary: dict[str, Any]
     plan: dict[str, Any]
+    calibrate: pd.DataFrame | None = None
+    calibrate_baselines: pd.DataFrame | None = None
 
     def table(self) -> list[dict[str, Any]]:
         """One line per task, scope ("pooled", "fold 0", "wholly ahead") and forecaster, the model first.

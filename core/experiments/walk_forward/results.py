@@ -1,14 +1,16 @@
 """What a walk-forward leaves behind, and how it is read back.
 
 A folder holds ``walk_forward.json`` (the plan), per fold k ``fold_k.parquet`` (the model's rows),
-``fold_k_baselines.parquet`` and ``fold_k.json`` (written last, with the hashes of the other two), and
-``summary.json``.
+``fold_k_baselines.parquet``, the same two of its calibrate segment (``fold_k_calibrate.parquet`` and
+``fold_k_calibrate_baselines.parquet``; not in results written before these were kept) and ``fold_k.json``
+(written last, with the hashes of the others), and ``summary.json``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,16 @@ PLAN, SUMMARY = "walk_forward.json", "summary.json"
 FORMAT_VERSION = 1
 KEY_COLUMNS = ("fold", "instrument", "timeframe", "ts", "task")
 CATEGORIES = ("segment", "instrument", "timeframe", "task", "baseline")
+
+
+@dataclass(frozen=True)
+class FoldTables:
+    """What one fold scored: the model's rows and its baselines', in test and in calibrate."""
+
+    rows: pd.DataFrame
+    baselines: pd.DataFrame
+    calibrate: pd.DataFrame
+    calibrate_baselines: pd.DataFrame
 
 
 class ResultsError(InputError):
@@ -61,16 +73,15 @@ def load_walk_forward(folder: Path) -> WalkForwardResult:
             "run the same walk-forward again, it goes on where it stopped",
         )
     try:
-        records, rows, baselines = [], [], []
-        for k in range(folds):
-            raw = read_fold(folder, k)
-            records.append(FoldRecord.from_dict(raw))
-            rows.append(_read_table(folder, rows_path(folder, k), raw))
-            baselines.append(_read_table(folder, baselines_path(folder, k), raw))
+        raws = [read_fold(folder, k) for k in range(folds)]
+        whole = {
+            name: _frame([_read_table(folder, path_of(folder, k), raws[k]) for k in range(folds)])
+            for name, path_of in TABLES.items()
+            if name in NEEDED or all(path_of(folder, k).name in raws[k]["files"] for k in range(folds))
+        }
         return WalkForwardResult(
-            rows=_frame(rows),
-            baselines=_frame(baselines),
-            folds=records,
+            **whole,
+            folds=[FoldRecord.from_dict(raw) for raw in raws],
             config=parse_config(plan["config"]),
             summary=_read_json(folder / SUMMARY),
             plan=plan,
@@ -116,12 +127,12 @@ def read_fold(folder: Path, k: int) -> dict[str, Any]:
     return raw
 
 
-def write_fold(folder: Path, record: FoldRecord, rows: pd.DataFrame, baselines: pd.DataFrame) -> None:
+def write_fold(folder: Path, record: FoldRecord, tables: FoldTables) -> None:
     """Write one finished fold; its record comes last, so that a kill leaves no half fold."""
-    paths = rows_path(folder, record.index), baselines_path(folder, record.index)
-    for path, table in zip(paths, (rows, baselines), strict=True):
-        write_parquet(path, table)
-    files = {path.name: digest_file(path) for path in paths}
+    paths = {name: path_of(folder, record.index) for name, path_of in TABLES.items()}
+    for name, path in paths.items():
+        write_parquet(path, getattr(tables, name))
+    files = {path.name: digest_file(path) for path in paths.values()}
     write_json(fold_path(folder, record.index), plain(record.to_dict() | {"files": files}))
 
 
@@ -151,6 +162,27 @@ def rows_path(folder: Path, k: int) -> Path:
 def baselines_path(folder: Path, k: int) -> Path:
     """File of fold `k`'s baseline rows."""
     return Path(folder) / f"fold_{k}_baselines.parquet"
+
+
+def calibrate_path(folder: Path, k: int) -> Path:
+    """File of the model's rows in fold `k`'s calibrate segment."""
+    return Path(folder) / f"fold_{k}_calibrate.parquet"
+
+
+def calibrate_baselines_path(folder: Path, k: int) -> Path:
+    """File of the baselines' rows in fold `k`'s calibrate segment."""
+    return Path(folder) / f"fold_{k}_calibrate_baselines.parquet"
+
+
+TABLES = {
+    "rows": rows_path,
+    "baselines": baselines_path,
+    "calibrate": calibrate_path,
+    "calibrate_baselines": calibrate_baselines_path,
+}
+"""A fold's tables by their name in `FoldTables`, with their files."""
+
+NEEDED = ("rows", "baselines")
 
 
 def fold_path(folder: Path, k: int) -> Path:

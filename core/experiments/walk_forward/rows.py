@@ -33,8 +33,9 @@ def build_rows(
     scores: ConfidentScores,
     confidence: dict[str, TaskConfidence],
     measures: list[SeriesMeasures],
+    segment: str = "test",
 ) -> pd.DataFrame:
-    """The model's rows: one per labelled window and task, tasks after each other."""
+    """The model's rows of one segment: one per labelled window and task, tasks after each other."""
     widest = max(len(task.classes) for task in config.tasks)
     which = scores.rows[:, 0]
     names = {
@@ -51,7 +52,7 @@ def build_rows(
             ahead[:] = [measures[s].labels_ahead[task.name][b] for s, b in scores.rows]
         columns: dict[str, Any] = {
             "fold": np.full(len(which), fold, dtype=np.int16),
-            "segment": np.full(len(which), "test", dtype=object),
+            "segment": np.full(len(which), segment, dtype=object),
             **names,
             "ts": pd.DatetimeIndex(scores.times, tz="UTC"),
             "task": np.full(len(which), task.name, dtype=object),

@@ -22,6 +22,7 @@ from core.experiments.walk_forward.results import (
     KEY_COLUMNS,
     PLAN,
     SUMMARY,
+    FoldTables,
     load_walk_forward,
     rank_column,
     set_columns,
@@ -140,12 +141,22 @@ def write_synthetic(
         "data": "synthetic",
         "borders": [record.borders.to_dict() for record in records], "fingerprint": "synthetic",
     }  # fmt: skip
+    before, theirs = _calibrate_rows(rows, baselines)
     for record in records:
-        mine, others = (table[table["fold"] == record.index] for table in (rows, baselines))
-        write_fold(folder, record, mine, others)
+        tables = (table[table["fold"] == record.index] for table in (rows, baselines, before, theirs))
+        write_fold(folder, record, FoldTables(*tables))
     write_json(folder / PLAN, plain(plan))
     write_json(folder / SUMMARY, plain(summarise(*_in_file_order(rows, baselines), config)))
     return load_walk_forward(folder)
+
+
+def _calibrate_rows(rows: pd.DataFrame, baselines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of each fold again, ending ten days before the fold's first test bar."""
+    length = rows.groupby("fold")["ts"].agg(lambda ts: ts.max() - ts.min()) + pd.Timedelta(days=10)
+    shifts = [table["fold"].map(length) for table in (rows, baselines)]
+    before = rows.assign(ts=rows["ts"] - shifts[0], label_end=rows["label_end"] - shifts[0])
+    before["segment"] = pd.Categorical(["calibrate"] * len(before))
+    return before, baselines.assign(ts=baselines["ts"] - shifts[1])
 
 
 def _in_file_order(rows: pd.DataFrame, baselines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -67,6 +67,9 @@ def _same(first, second):
     pd.testing.assert_frame_equal(
         first.baselines, second.baselines, check_exact=True, check_categorical=False
     )
+    pd.testing.assert_frame_equal(
+        first.calibrate, second.calibrate, check_exact=True, check_categorical=False
+    )
     assert first.summary == second.summary
     for one, other in zip(first.folds, second.folds, strict=True):
         assert (one.audit, one.confidence, one.baselines) == (other.audit, other.confidence, other.baselines)
@@ -97,6 +100,41 @@ def test_rows_are_test_bars_in_fold_order_with_whole_distributions(finished):
     assert rows.loc[rows["set_size"] == 1, "covered"].equals(
         pd.Series(covered >= rows["temperature"].to_numpy() - 1e-7)[(rows["set_size"] == 1).to_numpy()]
     )
+
+
+def test_calibrate_rows_end_before_their_fold_s_test_and_have_every_baseline(finished):
+    _, result, _, _ = finished
+    assert set(result.rows["segment"]) == {"test"}
+    assert set(result.calibrate["segment"]) == {"calibrate"}
+    for fold in result.folds:
+        mine = result.calibrate[result.calibrate["fold"] == fold.index]
+        assert len(mine)
+        assert (mine["ts"] >= fold.borders.train_end).all()
+        assert (mine["label_end"] < fold.borders.calibrate_end).all()
+    keys = ["fold", "instrument", "timeframe", "ts"]
+    others = result.calibrate_baselines
+    for (task, name), part in others.groupby(["task", "baseline"], observed=True):
+        rows = result.calibrate[result.calibrate["task"] == task]
+        assert np.array_equal(part[keys].astype(str), rows[keys].astype(str)), (task, name)
+        np.testing.assert_allclose(part[["p_0", "p_1", "p_2"]].sum(axis=1), 1, atol=1e-5)
+    names = [
+        set(map(tuple, table[["task", "baseline"]].astype(str).drop_duplicates().to_numpy()))
+        for table in (others, result.baselines)
+    ]
+    assert names[0] == names[1]
+
+
+def test_results_of_before_calibrate_rows_were_kept_are_read(copied):
+    for k in range(2):
+        raw = json.loads(fold_path(copied, k).read_text())
+        raw["files"] = {name: digest for name, digest in raw["files"].items() if "calibrate" not in name}
+        fold_path(copied, k).write_text(json.dumps(raw))
+        for path in copied.glob(f"fold_{k}_calibrate*"):
+            path.unlink()
+    result = load_walk_forward(copied)
+    assert result.calibrate is None
+    assert result.calibrate_baselines is None
+    assert len(result.rows)
 
 
 def test_sets_of_a_higher_level_hold_those_of_a_lower_one(finished):

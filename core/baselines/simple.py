@@ -19,6 +19,9 @@ from core.data.windows import LastBarWindows
 from core.errors import InputError
 
 NO_LABEL = -1
+COUNTED = ("prior", "persistence")
+"""Baselines that are counts of the training labels, and have no temperature to fit."""
+
 REGULARISATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C tried for the logistic regression (inverse strength)."""
 

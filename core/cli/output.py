@@ -95,7 +95,10 @@ def show_evaluation(result: dict[str, Any]) -> str:
         f"{key}: {count:,} bars left out of some task, the bars that decide their outcome are not stored"
         for key, count in result.get("undecided", {}).items()
     ]
-    return "\n".join([*_sample_line(result.get("segments", {})), shown, *unlabelled, *undecided])
+    alike = result.get("scaled_alike", True)
+    unscaled = [] if alike else ["baselines without a temperature: no bar to fit it on is stored"]
+    notes = [*unscaled, *unlabelled, *undecided]
+    return "\n".join([*_sample_line(result.get("segments", {})), shown, *notes])
 
 
 def _sample_line(segments: dict[str, int]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.baselines.har import Har, in_task_order, volatility_rows
 from core.baselines.measures import SeriesMeasures
-from core.baselines.simple import Baselines, baseline_rows
+from core.baselines.simple import COUNTED, Baselines, baseline_rows
 from core.baselines.trees import BoostedTrees, lagged_rows
 from core.confidence.calibrators import Temperature
 from core.config import Config, TaskConfig
@@ -24,8 +24,6 @@ from core.training.scoring import score_last_bars
 BASELINES = ("prior", "persistence", "line", "logistic", "lightgbm", "har", "plain_transformer")
 MOST_ROWS = 200_000
 """Training rows a baseline is fitted on, evenly spread when there are more."""
-
-_COUNTED = ("prior", "persistence")
 
 
 class FoldBaselines:
@@ -94,7 +92,7 @@ class FoldBaselines:
                     logits, notes = self._fit(name, task)
                     spans = seen
                 for fitted, span in spans.items():
-                    if not fitted or name not in _COUNTED:
+                    if not fitted or name not in COUNTED:
                         self.audit[f"baseline {name} {task.name}{fitted}"] = span
                 self._keep(name, task.name, logits[0], logits[1], notes)
 
@@ -124,7 +122,7 @@ class FoldBaselines:
     ) -> None:
         labels = self._scored[0].last_labels(task)
         temperature = Temperature()
-        if name not in _COUNTED and (labels >= 0).any():
+        if name not in COUNTED and (labels >= 0).any():
             temperature = Temperature.fit(calibrate[labels >= 0], labels[labels >= 0])
             notes = notes | {"temperature": temperature.temperature}
         tested = self._scored[1].last_labels(task) >= 0

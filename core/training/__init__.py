@@ -1,4 +1,5 @@
 """Losses, the trainer, and scoring what was trained.
 
-Files: audit, block_error, evaluation, lines, losses, members, module, pipeline, scoring, tracking, trainer.
+Files: audit, block_error, comparison, evaluation, lines, losses, members, module, pipeline, scoring,
+tracking, trainer.
 """

@@ -9,48 +9,15 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from core.baselines.simple import Baselines
 from core.bundle import Bundle
 from core.data.dataset import LabelledSeries, PreparedData
 from core.data.segments import IN_SAMPLE, NO_SEGMENT, TEST
 from core.data.windows import LastBarWindows
-from core.disk import plain
 from core.errors import WindowError
 from core.predictor import Predictor, naive_utc
 from core.progress import Progress
-from core.scores.intervals import paired_difference
-from core.scores.metrics import log_losses, score_intervals, score_task
-from core.scores.stretches import Stretches, label_span
-from core.training.scoring import LastBarScores, score_last_bars
-
-OF_TWO_CLASSES = ("macro_f1", "mcc")
-"""Scores that say nothing where only one class happened; they are None there."""
-
-SCORES = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "ece")
-
-
-@dataclass(frozen=True)
-class TaskEvaluation:
-    """One task's scores on the same rows, the model's and each baseline's.
-
-    Attributes
-    ----------
-    rows
-        How many bars were scored.
-    model
-        By score, plain numbers; ``log_loss_interval`` is its 95% interval.
-    baselines
-        The same by baseline; ``model_minus_baseline`` is the paired difference in log-loss with its interval
-        (below zero the model is better).
-    """
-
-    rows: int
-    model: dict[str, Any]
-    baselines: dict[str, dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"rows": self.rows, "model": self.model, "baselines": self.baselines}
+from core.training.comparison import TaskEvaluation, score_windows
+from core.training.scoring import score_last_bars
 
 
 @dataclass(frozen=True)
@@ -69,6 +36,9 @@ class Evaluation:
     undecided
         Series -> bars in the range left out of some task because the bars that decide its outcome are not
         stored; series without such a bar are absent.
+    scaled_alike
+        Whether the baselines' temperature could be fitted on the model's calibrate segment, as the model's
+        is; False where its bars are not stored.
     """
 
     model_name: str
@@ -81,6 +51,7 @@ class Evaluation:
     skipped: dict[str, str]
     unlabelled: dict[str, int] = field(default_factory=dict)
     undecided: dict[str, int] = field(default_factory=dict)
+    scaled_alike: bool = True
 
     @property
     def out_of_sample(self) -> bool:
@@ -101,6 +72,7 @@ class Evaluation:
             "skipped": self.skipped,
             "unlabelled": self.unlabelled,
             "undecided": self.undecided,
+            "scaled_alike": self.scaled_alike,
         }
 
 
@@ -158,7 +130,9 @@ def evaluate(
         raise WindowError(
             "at least one series to score", f"none ({reason})", "ingest bars or widen the range"
         )
-    tasks = score_series(bundle, series)
+    calibrate = _calibrate_windows(predictor)
+    windows = LastBarWindows(gather_series(bundle, series), TEST, bundle.config)
+    tasks = score_windows(bundle, windows, score_last_bars(bundle.model, windows), calibrate)
     if progress:
         progress(len(keys), len(keys))
     return Evaluation(
@@ -172,13 +146,8 @@ def evaluate(
         skipped=skipped,
         unlabelled=unlabelled,
         undecided=undecided,
+        scaled_alike=calibrate is not None,
     )
-
-
-def score_series(bundle: Bundle, series: list[LabelledSeries]) -> dict[str, TaskEvaluation]:
-    """Score the rows that `series` put in the test segment; tasks without a labelled row are left out."""
-    windows = LastBarWindows(gather_series(bundle, series), TEST, bundle.config)
-    return score_windows(bundle, windows, score_last_bars(bundle.model, windows))
 
 
 def gather_series(bundle: Bundle, series: list[LabelledSeries]) -> PreparedData:
@@ -197,72 +166,23 @@ def gather_series(bundle: Bundle, series: list[LabelledSeries]) -> PreparedData:
     )
 
 
-def score_windows(
-    bundle: Bundle, windows: LastBarWindows, scores: LastBarScores
-) -> dict[str, TaskEvaluation]:
-    """Compare `scores` of `windows` with the bundle's baselines; tasks without a label are left out."""
-    baselines = Baselines.from_dict(bundle.baselines)
-    times = _row_times(windows)
-    evaluations = {}
-    for task in bundle.config.tasks:
-        labels = scores.tasks[task.name].labels
-        known = labels >= 0
-        if not known.any():
-            continue
-        ends = _label_ends(windows, task.name)[known]
-        span = label_span(times[known], ends)
-        forecasts = {name: p[known] for name, p in baselines.predict(windows, task.name).items()}
-        evaluations[task.name] = compare(
-            _shares(bundle, scores, task.name)[known], forecasts, labels[known], times[known], span
-        )
-    return evaluations
-
-
-def _shares(bundle: Bundle, scores: LastBarScores, task: str) -> np.ndarray:
-    """What the model says of the classes, (n, C): calibrated where it is, as everywhere."""
-    fitted, scored = bundle.confidence.get(task), scores.tasks[task]
-    return scored.probabilities if fitted is None else fitted.calibration.probabilities(scored.logits)
-
-
-def compare(
-    model: np.ndarray,
-    baselines: dict[str, np.ndarray],
-    labels: np.ndarray,
-    times: np.ndarray,
-    span: int,
-) -> TaskEvaluation:
-    """Scores of probabilities (n, C) beside baselines on the same rows.
-
-    Parameters
-    ----------
-    baselines
-        Must hold "prior"; the others by name.
-    times
-        (n,) bar opens; rows of one time hang together.
-    span
-        Time stamps one label reaches over.
-    """
-    prior = baselines["prior"][0]
-    losses = log_losses(model, labels)
-    stretches = Stretches.over(times, span)
-    one_class = np.unique(labels).size < 2
-    entries = {}
-    for name, probabilities in {"": model, **baselines}.items():
-        probabilities = np.asarray(probabilities, dtype=np.float64)
-        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
-        scored = score_task(probabilities, labels, prior).to_dict()
-        entry: dict[str, Any] = {
-            score: None if score in OF_TWO_CLASSES and one_class else plain(scored[score]) for score in SCORES
-        }
-        if not name:
-            low_high = score_intervals(probabilities, labels, prior, stretches=stretches, ranked=False)
-            entry["log_loss_interval"] = _pair(low_high["log_loss"])
-            entry["accuracy_interval"] = _pair(low_high["accuracy"])
-        else:
-            difference = paired_difference(losses, log_losses(probabilities, labels), stretches)
-            entry["model_minus_baseline"] = [plain(difference.value), *_pair(difference)]
-        entries[name] = entry
-    return TaskEvaluation(len(labels), entries.pop(""), entries)
+def _calibrate_windows(predictor: Predictor) -> LastBarWindows | None:
+    """The stored bars of the model's calibrate segment, their labels known within it; None without any."""
+    bundle = predictor.bundle
+    borders = bundle.borders
+    start = borders.train_end if borders.stop_end is None else borders.stop_end
+    last = cast(pd.Timestamp, borders.calibrate_end - pd.Timedelta(microseconds=1))
+    series = []
+    for timeframe in bundle.timeframes:
+        for name in set(bundle.instruments) & set(predictor.store.instruments(timeframe)):
+            try:
+                labelled = predictor.label_range(name, timeframe, start, last)
+            except WindowError:
+                continue
+            embargo = bundle.config.split.embargo_bars
+            series.append(_choose_rows(labelled, start, last, embargo, 0)[0])
+    windows = LastBarWindows(gather_series(bundle, series), TEST, bundle.config) if series else None
+    return windows if windows is not None and len(windows) else None
 
 
 def _choose_rows(
@@ -298,19 +218,3 @@ def _bars_without_borders(series: LabelledSeries, start: pd.Timestamp, end: pd.T
     if end is not None:
         inside &= series.ts <= naive_utc(end)
     return int((inside & np.isnan(series.borders.volatility_low)).sum())
-
-
-def _row_times(windows: LastBarWindows) -> np.ndarray:
-    return np.array([windows.data.series[which].ts[bar] for which, bar in windows.rows], "datetime64[us]")
-
-
-def _label_ends(windows: LastBarWindows, task: str) -> np.ndarray:
-    series = windows.data.series
-    return np.array(
-        [series[which].ts[max(series[which].label_end[task][bar], bar)] for which, bar in windows.rows],
-        "datetime64[us]",
-    )
-
-
-def _pair(interval) -> list[float | None]:
-    return [plain(interval.low), plain(interval.high)]

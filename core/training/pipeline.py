@@ -22,7 +22,7 @@ from core.data.windows import LastBarWindows
 from core.errors import BarsError
 from core.models.ensemble import Model
 from core.training.audit import audit_model, spread_windows
-from core.training.evaluation import SCORES, score_windows
+from core.training.comparison import SCORES, score_windows
 from core.training.members import TrainingResult, train
 from core.training.scoring import LastBarScores, fit_confidence, score_last_bars, score_with_confidence
 from core.training.tracking import EpochTracker, track_run
@@ -105,7 +105,10 @@ def assemble_bundle(data: PreparedData, config: Config, result: TrainingResult) 
         model=result.model,
     )
     segments = {
-        name: {task: e.to_dict() for task, e in score_windows(bundle, windows[name], scored).items()}
+        name: {
+            task: found.to_dict()
+            for task, found in score_windows(bundle, windows[name], scored, windows["calibrate"]).items()
+        }
         for name, scored in scores.items()
     }
     audit = audit_model(data, config, bundle.confidence, windows["calibrate"], windows["calibrate"])

@@ -2,8 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+from sklearn.metrics import log_loss
 
-from core.training.evaluation import OF_TWO_CLASSES, compare
+from core.baselines.simple import Baselines
+from core.data.segments import CALIBRATE, TEST, TRAIN
+from core.data.windows import LastBarWindows
+from core.training.comparison import OF_TWO_CLASSES, compare, scale
 from core.training.members import train
 from tests.core.training.synthetic_series import planted_config, planted_data
 
@@ -31,3 +37,25 @@ def test_a_class_no_training_bar_has_is_named(tmp_path):
     absent = planted_config().tasks[0].classes[2]
     with pytest.warns(UserWarning, match=f"direction: no training bar is {absent}; the model cannot learn"):
         train(replace(data, series=still), planted_config(training={"epochs": 1}), tmp_path, progress=False)
+
+
+def test_a_baseline_gets_the_temperature_that_suits_it_on_calibrate_and_a_count_none():
+    data = planted_data(bars=900)
+    config = planted_config()
+    train_windows, calibrate, tested = (
+        LastBarWindows(data, part, config) for part in (TRAIN, CALIBRATE, TEST)
+    )
+    fitted = Baselines.fit(train_windows, calibrate, config.tasks)
+    before, now = (fitted.predict(part, "direction") for part in (calibrate, tested))
+    labels = calibrate.last_labels("direction")
+    known = labels >= 0
+    scaled = scale(now, before, calibrate, "direction")
+    assert np.array_equal(scaled["prior"], now["prior"])
+    for name in now.keys() - {"prior", "persistence"}:
+        logits = np.log(before[name][known])
+
+        def loss(temperature, logits=logits):
+            return log_loss(labels[known], softmax(logits / temperature, axis=1), labels=[0, 1, 2])
+
+        best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded").x
+        np.testing.assert_allclose(scaled[name], softmax(np.log(now[name]) / best, axis=1), atol=2e-3)

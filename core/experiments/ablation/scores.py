@@ -16,7 +16,7 @@ from core.config import Config
 from core.data.segments import CALIBRATE, TEST
 from core.data.windows import LastBarWindows
 from core.experiments.ablation.arms import SEED, WHOLE
-from core.scores.intervals import Interval, paired_difference
+from core.scores.intervals import Interval, hold_claims, paired_difference
 from core.scores.metrics import log_losses, score_intervals
 from core.scores.stretches import Stretches, label_span
 
@@ -48,6 +48,8 @@ class ArmScore:
         Empty for a baseline.
     baseline
         Whether this is one.
+    held
+        Whether the difference holds with all arms of the task's table counted (Holm 1979).
     """
 
     arm: str
@@ -62,6 +64,7 @@ class ArmScore:
     mcc: Interval
     beside: dict[str, Interval]
     baseline: bool = False
+    held: bool = False
 
     @property
     def verdict(self) -> str:
@@ -73,9 +76,9 @@ class ArmScore:
             return ""
         if self.arm == SEED:
             return "as far as seeds lie apart"
-        if self.low > 0:
-            return "worse than the whole model"
-        return "better than the whole model" if self.high < 0 else "no difference shown"
+        if not self.held:
+            return "no difference shown"
+        return "worse than the whole model" if self.difference > 0 else "better than the whole model"
 
 
 def mean_forecast(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
@@ -128,10 +131,13 @@ def _compare(
     losses = {name: log_losses(values, truth) for name, values in probabilities.items()}
     times, ends = _times(judged[TEST], task, known)
     stretches = Stretches.over(times, label_span(times, ends))
+    differences = {name: paired_difference(losses[name], losses[WHOLE], stretches) for name in losses}
+    claims = [name for name in arms if name not in (WHOLE, SEED)]
+    held = dict(zip(claims, hold_claims([differences[name].p for name in claims]).tolist(), strict=True))
     scores = []
     for name, values in probabilities.items():
         found = score_intervals(values, truth, baselines["prior"], stretches=stretches, ranked=False)
-        difference = paired_difference(losses[name], losses[WHOLE], stretches)
+        difference = differences[name]
         beside = {
             other: paired_difference(losses[name], losses[other], stretches)
             for other in ([] if name in baselines else baselines)
@@ -150,6 +156,7 @@ def _compare(
                 mcc=found["mcc"],
                 beside=beside,
                 baseline=name in baselines,
+                held=held.get(name, False),
             )
         )
     return scores

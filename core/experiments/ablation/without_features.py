@@ -91,8 +91,8 @@ def compare_without(
     Returns
     -------
     list of ArmScore
-        By model and task, then the prior; ``verdict`` says "better" or "worse" only where the 95% paired
-        interval of the difference in log-loss excludes zero.
+        By model and task, then the prior; ``verdict`` says "better" or "worse" only where the paired
+        difference in log-loss holds with all comparisons of the task's table counted.
 
     Raises
     ------

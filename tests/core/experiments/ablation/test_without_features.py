@@ -74,14 +74,19 @@ def test_what_cannot_be_removed_is_refused_before_training(compared, tmp_path, r
     assert not list(tmp_path.iterdir())
 
 
-def test_a_verdict_needs_an_interval_that_excludes_zero():
-    def verdict(low: float, high: float) -> str:
-        fields = dict.fromkeys(("accuracy", "mcc"), None)
-        return ArmScore(WITHOUT, "t", 9, 1.0, 1.0, -0.1, low, high, **fields, beside={}).verdict  # type: ignore[arg-type]
-
-    assert verdict(-0.2, 0.01) == "no difference shown"
-    assert verdict(-0.2, -0.01) == "better than the whole model"
-    assert verdict(0.01, 0.2) == "worse than the whole model"
+@pytest.mark.parametrize(
+    ("difference", "held", "said"),
+    [
+        (-0.1, False, "no difference shown"),
+        (-0.1, True, "better than the whole model"),
+        (0.1, True, "worse than the whole model"),
+    ],
+)
+def test_a_verdict_needs_a_difference_that_holds(difference, held, said):
+    fields = dict.fromkeys(("accuracy", "mcc"), None)
+    ends = difference - 0.05, difference + 0.05
+    score = ArmScore(WITHOUT, "t", 9, 1.0, 1.0, difference, *ends, **fields, beside={}, held=held)  # type: ignore[arg-type]
+    assert score.verdict == said
 
 
 def test_the_measured_importance_says_what_may_go(tmp_path, walk_bundle):

@@ -56,6 +56,10 @@ PAGES = (
         "data", "Data", ":material/database:", "Bring bars, see what is stored and what was wrong with it",
         needs_bars=False, needs_model=False,
     ),
+    PageSpec(
+        "glossary", "Glossary", ":material/menu_book:", "Every term of the screen in one sentence",
+        needs_bars=False, needs_model=False,
+    ),
 )  # fmt: skip
 
 

@@ -27,23 +27,68 @@ LEAST_WORSE = 0.005
 
 @dataclass(frozen=True)
 class ScoreWords:
-    """One score: what a person calls it, the technical word with its paper, which side is better."""
+    """One score: what a person calls it, technical word and paper, which side is better, one sentence."""
 
     label: str
     technical: str
     higher_is_better: bool
     percent: bool = False
+    meaning: str = ""
 
 
 SCORE_WORDS = {
-    "log_loss": ScoreWords("surprise at what happened", "log-loss in nats (Good 1952)", False),
-    "accuracy": ScoreWords("share right", "accuracy", True, True),
-    "macro_f1": ScoreWords("balance of finding and not crying wolf", "macro F1, mean over classes", True),
-    "mcc": ScoreWords("agreement beyond chance", "Matthews correlation, multiclass (Gorodkin 2004)", True),
-    "brier": ScoreWords("squared error of the probabilities", "Brier score, 0 to 2 (Brier 1950)", False),
-    "ece": ScoreWords("gap between stated and true", "ECE, 15 equal bins (Naeini et al. 2015)", False, True),
-    "precision": ScoreWords("right, of what it called", "macro precision", True, True),
-    "recall": ScoreWords("found, of what happened", "macro recall", True, True),
+    "log_loss": ScoreWords(
+        "surprise at what happened",
+        "log-loss in nats (Good 1952)",
+        False,
+        meaning="Minus the logarithm of the probability given to what then happened, averaged.",
+    ),
+    "accuracy": ScoreWords(
+        "share right",
+        "accuracy",
+        True,
+        True,
+        "Share of predictions whose most probable class is the one that came.",
+    ),
+    "macro_f1": ScoreWords(
+        "balance of finding and not crying wolf",
+        "macro F1, mean over classes",
+        True,
+        meaning="The harmonic mean of precision and recall, class by class, averaged with every class alike.",
+    ),
+    "mcc": ScoreWords(
+        "agreement beyond chance",
+        "Matthews correlation, multiclass (Gorodkin 2004)",
+        True,
+        meaning="Correlation of what was called with what came: 1 is all right, 0 no better than chance.",
+    ),
+    "brier": ScoreWords(
+        "squared error of the probabilities",
+        "Brier score, 0 to 2 (Brier 1950)",
+        False,
+        meaning="Squared distance of the probabilities from what came, which has 1 and the other classes 0.",
+    ),
+    "ece": ScoreWords(
+        "gap between stated and true",
+        "ECE, 15 equal bins (Naeini et al. 2015)",
+        False,
+        True,
+        "Mean distance, over bins of confidence, between what was stated and the share that was right.",
+    ),
+    "precision": ScoreWords(
+        "right, of what it called",
+        "macro precision",
+        True,
+        True,
+        "Of what was called a class, the share that was it, averaged with every class alike.",
+    ),
+    "recall": ScoreWords(
+        "found, of what happened",
+        "macro recall",
+        True,
+        True,
+        "Of what was a class, the share that was called so, averaged with every class alike.",
+    ),
 }
 """By name, as `core.review.performance.SCORES`."""
 

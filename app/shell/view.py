@@ -94,6 +94,7 @@ CHOICES: dict[str, Choice] = {
     "changes": Choice(""),
     "risk_shown": Several(None),
     "score": Choice(None),
+    "term": Choice(""),
 }
 """By the key of the widget, which is also the parameter's name."""
 

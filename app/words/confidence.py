@@ -30,7 +30,7 @@ class Stated:
     noun
         A source within a sentence, where that is not its title.
     meaning
-        What a source's numbers mean, with the paper.
+        What its numbers mean in one sentence, with the paper where there is one.
     """
 
     title: str
@@ -44,16 +44,75 @@ class Stated:
 
 
 STATED = {
-    "confidence": Stated("final confidence", "solid", shown=True),
-    "uncalibrated": Stated("before calibration", "solid", GREY),
-    "temperature": Stated("temperature", "dot", "#AA4499"),
-    "platt": Stated("Platt", "dash", "#B08D00"),
-    "isotonic": Stated("isotonic", "dashdot", "#3A9A5B"),
-    "raw": Stated("sum of the {count} sources", "dash", GREY, shown=True),
-    "mix": Stated("learned mix of the sources", "dash", shown=True),
-    "ranked": Stated("sum of the sources' ranks", "longdash", GREY, shown=True),
-    "joint": Stated("probability and ranks together", "longdashdot", shown=True),
-    "head_confidence": Stated("the model's own estimate", "dashdot", GREY),
+    "confidence": Stated(
+        "final confidence",
+        "solid",
+        shown=True,
+        meaning="The chance that the call comes true, by the one of the forms below that was chosen on bars "
+        "held back from training.",
+    ),
+    "uncalibrated": Stated(
+        "before calibration",
+        "solid",
+        GREY,
+        meaning="The network's own probability of the class it calls, before any calibrator has seen it.",
+    ),
+    "temperature": Stated(
+        "temperature",
+        "dot",
+        "#AA4499",
+        meaning="The probability of the class called after all log-odds are divided by one number fitted on "
+        "held-back bars (Guo et al. 2017).",
+    ),
+    "platt": Stated(
+        "Platt",
+        "dash",
+        "#B08D00",
+        meaning="The sum of the sources put through a logistic curve fitted on held-back bars (Platt 1999).",
+    ),
+    "isotonic": Stated(
+        "isotonic",
+        "dashdot",
+        "#3A9A5B",
+        meaning="The sum of the sources put through the rising curve that fits held-back bars best "
+        "(Zadrozny and Elkan 2002).",
+    ),
+    "raw": Stated(
+        "sum of the {count} sources",
+        "dash",
+        GREY,
+        shown=True,
+        meaning="The sources added up with fixed weights, and not calibrated.",
+    ),
+    "mix": Stated(
+        "learned mix of the sources",
+        "dash",
+        shown=True,
+        meaning="The chance that the call comes true by a logistic regression on the sources, fitted on "
+        "held-back bars.",
+    ),
+    "ranked": Stated(
+        "sum of the sources' ranks",
+        "longdash",
+        GREY,
+        shown=True,
+        meaning="The sum of the sources, each taken as the share of past bars on which it was lower, through "
+        "a logistic curve fitted on held-back bars.",
+    ),
+    "joint": Stated(
+        "probability and ranks together",
+        "longdashdot",
+        shown=True,
+        meaning="The chance that the call comes true by a logistic regression on the probability and the "
+        "sources' ranks, fitted on held-back bars.",
+    ),
+    "head_confidence": Stated(
+        "the model's own estimate",
+        "dashdot",
+        GREY,
+        meaning="What an output of the network, trained to say whether the call will be right, says before "
+        "calibration.",
+    ),
     "attention": Stated(
         "attention",
         "dot",

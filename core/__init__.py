@@ -1,7 +1,9 @@
 """Lookback without a screen: data, model, training, confidence and explanations.
 
-Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, timeframe.
-Folders: baselines, cli, confidence, data, experiments, explain, models, review, scores, training.
+Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, settings,
+timeframe.
+Folders: baselines, cli, confidence, data, experiments, explain, models, review, scores, trading,
+training.
 """
 
 import os

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from core.errors import ConfigError
+from core.settings import Section, read_settings, validate_settings
 from core.timeframe import DURATIONS
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -19,11 +17,7 @@ ASSETS = Path(__file__).resolve().parents[1] / "assets"
 DEFAULT_PATH = ASSETS / "default.yaml"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which bars and features the model is given."""
 
     instruments: list[str] | Literal["all"] = "all"
@@ -49,7 +43,7 @@ class DataConfig(_Section):
         return self
 
 
-class SplitConfig(_Section):
+class SplitConfig(Section):
     """Disjoint segments in time, the same borders for every series."""
 
     train_share: float = Field(default=0.70, gt=0, lt=1, description="of all bars, oldest first")
@@ -73,7 +67,7 @@ class SplitConfig(_Section):
         return self
 
 
-class LabelConfig(_Section):
+class LabelConfig(Section):
     """Label definitions (DESIGN section 6)."""
 
     horizon: int = Field(default=5, ge=1, description="bars")
@@ -106,7 +100,7 @@ class LabelConfig(_Section):
         return self
 
 
-class TaskConfig(_Section):
+class TaskConfig(Section):
     """One thing the model predicts."""
 
     name: str
@@ -123,7 +117,7 @@ class TaskConfig(_Section):
         return [feature_names.index(name) for name in self.direct if name in feature_names]
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """The transformer (specification section 3, DESIGN 7)."""
 
     sequence_length: int = Field(default=300, ge=2)
@@ -158,7 +152,7 @@ class ModelConfig(_Section):
         return len(self.windows)
 
 
-class LossConfig(_Section):
+class LossConfig(Section):
     """Weights of the loss terms (specification section 6)."""
 
     calibration: float = Field(default=0.1, ge=0)
@@ -170,7 +164,7 @@ class LossConfig(_Section):
     adversarial_epsilon: float = Field(default=0.0, ge=0, description="FGSM step on the 0-100 scale; 0 = off")
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """How the transformer is trained."""
 
     seed: int = 0
@@ -193,7 +187,7 @@ class TrainingConfig(_Section):
     devices: int | Literal["auto"] = 1
 
 
-class ServeConfig(_Section):
+class ServeConfig(Section):
     """Where a trained model answers."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -201,7 +195,7 @@ class ServeConfig(_Section):
     )
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration of one model."""
 
     name: str = "lookback"
@@ -277,70 +271,9 @@ def load_config(path: Path | None = None, overrides: list[str] | None = None) ->
     ConfigError
         If the file is missing or no YAML, or a key or value is not allowed.
     """
-    path = DEFAULT_PATH if path is None else Path(path)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("a readable YAML file", f"{path}: {error}", "check the path") from None
-    except yaml.YAMLError as error:
-        where = str(error).replace("\n", " ")
-        raise ConfigError(f"valid YAML in {path}", where, "correct that line") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(
-            "a mapping of sections", f"a {type(raw).__name__} in {path}", "see assets/default.yaml"
-        )
-    for override in overrides or []:
-        _apply_override(raw, override)
-    return parse_config(raw)
+    return parse_config(read_settings(DEFAULT_PATH if path is None else Path(path), overrides or []))
 
 
 def parse_config(raw: dict[str, Any]) -> Config:
     """Validate a plain mapping; the first thing wrong is said in one sentence."""
-    try:
-        return Config.model_validate(raw)
-    except ValidationError as error:
-        raise _sentence(error) from None
-
-
-def _apply_override(raw: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    if not separator or not key:
-        raise ConfigError("--set key=value", repr(override), "write for example --set training.epochs=5")
-    node = raw
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        child = node.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"a section at {parent!r}", f"{key!r}", "set whole lists with --set list=[...]")
-        node = child
-    try:
-        node[leaf] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"a YAML value for {key}", repr(value), "quote it") from None
-
-
-def _sentence(error: ValidationError) -> ConfigError:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        allowed = _allowed_keys(first["loc"])
-        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
-        fix = f"did you mean {near[0]!r}" if near else "remove it"
-        return ConfigError(f"one of the keys {', '.join(allowed)}", f"the key {path!r}", fix)
-    if first["type"] == "value_error":
-        rule = str(first.get("ctx", {}).get("error", first["msg"]))
-        return ConfigError(rule, f"another combination at {path or 'the top level'}", "correct the values")
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return ConfigError(f"{path}: {message}", repr(first["input"]), "correct the value")
-
-
-def _allowed_keys(loc: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in loc[:-1]:
-        if isinstance(part, int):
-            model = TaskConfig
-            continue
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return list(model.model_fields)
+    return validate_settings(Config, raw)

@@ -23,7 +23,7 @@ FOLDERS = sorted({path.parent for name, path in PATHS.items() if not name.starts
 ORDER = """
 core core.errors
 core.disk core.progress core.device
-core.scores core.timeframe
+core.scores core.timeframe core.settings
 core.config
 core.data core.models
 core.prediction core.confidence core.baselines
@@ -31,6 +31,7 @@ core.bundle
 core.predictor
 core.training core.explain
 core.experiments
+core.trading
 core.review
 core.cli
 core.__main__ app

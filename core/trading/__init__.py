@@ -1,4 +1,4 @@
 """What acting on the calls would have earned after costs, and what each doubt was worth.
 
-Files: account, calls, market, rules, stance, thresholds, walk.
+Files: account, bootstrap, calls, market, metrics, rules, stance, thresholds, walk.
 """

@@ -5,17 +5,19 @@ Shape legend: n calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from core.confidence.sources import SOURCES
+from core.disk import plain
 from core.prediction import TIE
 from core.timeframe import DURATIONS
 from core.trading.calls import Calls
 from core.trading.rules import REGIMES, Rules
-from core.trading.thresholds import Thresholds
 
 DATED_PER_YEAR = {"1d": 252.0, "1w": 52.0}
 TRADING_DAYS = 252
@@ -23,8 +25,51 @@ TRADING_DAYS = 252
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """How sure a call must be to be acted on in one fold.
+
+    Attributes
+    ----------
+    probability, confidence
+        Least of max(P(Bullish), P(Bearish)) and of the confidence; infinite where nothing paid and no trade
+        is made.
+    confidence_full
+        Confidence from which on a position has its full size.
+    trades
+        Calibrate trades that pass.
+    candidates
+        Calibrate calls that no other veto holds for.
+    utility
+        Annual Sharpe ratio, after costs, of an account that trades the calibrate segment with them; NaN where
+        none was measured.
+    """
+
+    fold: int
+    probability: float
+    confidence: float
+    confidence_full: float
+    trades: int = 0
+    candidates: int = 0
+    utility: float = math.nan
+
+    @property
+    def trading(self) -> bool:
+        """Whether any call can pass."""
+        return math.isfinite(self.probability) and math.isfinite(self.confidence)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; an infinite threshold is None."""
+        return plain(asdict(self) | {"trading": self.trading})
+
+
+def no_trade(fold: int, candidates: int = 0) -> Thresholds:
+    """Of a fold in which nothing paid."""
+    return Thresholds(fold, math.inf, math.inf, math.inf, 0, candidates)
+
+
+@dataclass(frozen=True)
 class Limits:
-    """Thresholds of each call, (n,) each, see `core.trading.thresholds.Thresholds`."""
+    """Thresholds of each call, (n,) each, see `Thresholds`."""
 
     probability: np.ndarray
     confidence: np.ndarray

@@ -8,8 +8,7 @@ from core.prediction import Prediction, StatedClass, TaskPrediction
 from core.trading.calls import from_predictions, from_walk_forward
 from core.trading.market import measure_bars
 from core.trading.rules import Rules
-from core.trading.stance import judge_calls
-from core.trading.thresholds import Thresholds
+from core.trading.stance import Thresholds, judge_calls
 from tests.conftest import small_config
 from tests.core.review.synthetic_review import write_synthetic
 from tests.core.trading.synthetic_trading import daily_bars

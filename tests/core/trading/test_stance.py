@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.trading.rules import Rules, load_rules
-from core.trading.stance import VETOES, expected_volatility, judge_calls
-from core.trading.thresholds import Thresholds, no_trade
+from core.trading.stance import VETOES, Thresholds, expected_volatility, judge_calls, no_trade
 from tests.core.trading.synthetic_trading import calls_of
 
 DAYS = np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]")

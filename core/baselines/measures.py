@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from core.config import Config, TaskConfig
 from core.data.bars import adjust_prices
@@ -37,6 +38,14 @@ class SeriesMeasures:
     past: PastQuantities
     regime_now: np.ndarray
     labels_ahead: dict[str, np.ndarray]
+
+
+def measure_volatility(frame: pd.DataFrame, config: Config) -> SeriesMeasures:
+    """Of one series' bars what HAR needs; nothing of its regimes is known."""
+    adjusted = adjust_prices(frame)
+    quantities = measure_targets(adjusted, config.labels, label_columns(config))
+    unknown = np.full(len(adjusted), -1)
+    return SeriesMeasures(quantities, measure_past(adjusted, config.labels), unknown, {})
 
 
 def measure_series(bars: BarsBySeries, data: PreparedData, config: Config) -> list[SeriesMeasures]:

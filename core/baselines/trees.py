@@ -5,8 +5,9 @@ Shapes: n rows (the last bars of windows), N features, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -99,12 +100,16 @@ class BoostedTrees:
 
     def predict(self, rows: BaselineRows) -> np.ndarray:
         """Class probabilities, (n, C)."""
-        import lightgbm
-
-        booster = lightgbm.Booster(model_str=self.model)
-        raw = np.asarray(booster.predict(rows.features, num_threads=1), dtype=np.float64)
+        raw = np.asarray(self._booster.predict(rows.features, num_threads=1), dtype=np.float64)
         probabilities = np.clip(raw.reshape(len(rows.labels), self.classes), 1e-9, None)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    @cached_property
+    def _booster(self) -> Any:
+        # Reading the text takes longer than asking it of one bar.
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.model)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and LightGBM's text."""
@@ -116,11 +121,18 @@ class BoostedTrees:
         return cls(raw["model"], raw["classes"], raw["rounds"], raw["leaves"])
 
 
-def lagged_rows(dataset: LastBarWindows, task: str) -> BaselineRows:
+def lagged_rows(dataset: LastBarWindows, task: str, series: Sequence[str]) -> BaselineRows:
     """The rows of `dataset` with the features of `LAGS` bars before and, last, the series' number.
 
     A window is longer than the longest lag, or the lag stops at the window's first bar.
+
+    Parameters
+    ----------
+    series
+        Keys in the order they are numbered; any other is -1, which LightGBM takes for unknown.
     """
+    numbers = {key: number for number, key in enumerate(series)}
+    numbered = np.array([numbers.get(one.key, -1) for one in dataset.data.series], np.float32)
     rows = baseline_rows(dataset, task)
     reach = dataset.length - 1
     parts = [rows.features]
@@ -130,7 +142,7 @@ def lagged_rows(dataset: LastBarWindows, task: str) -> BaselineRows:
             mine = dataset.rows[:, 0] == which
             part[mine] = dataset.data.series[which].features[dataset.rows[mine, 1] - min(lag, reach)]
         parts.append(part)
-    parts.append(dataset.rows[:, :1].astype(np.float32))
+    parts.append(numbered[dataset.rows[:, :1]])
     return BaselineRows(np.concatenate(parts, axis=1), rows.labels, rows.persistence)
 
 

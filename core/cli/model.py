@@ -50,6 +50,16 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("--model", metavar="NAME")
     added.add_argument("--step", type=int, default=1, metavar="K", help="score every K-th bar")
 
+    added = command(
+        "challengers",
+        fit_simple_challengers,
+        lambda r: f"{', '.join(r['fitted'])} on {r['rows']:,} training bars, in {r['file']}",
+        "Fit HAR, logistic regression and LightGBM as the model was fitted; Live and Attribution show what "
+        "they say already.",
+    )
+    added.add_argument("--model", metavar="NAME")
+    added.add_argument("--out", type=Path, help="folder; default LOOKBACK_HOME")
+
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and write a bundle."""
@@ -122,3 +132,14 @@ def measure_own_record(options: argparse.Namespace) -> dict[str, Any]:
         "from": f"{rows['ts'].min():%Y-%m-%d}",
         "to": f"{rows['ts'].max():%Y-%m-%d}",
     }
+
+
+def fit_simple_challengers(options: argparse.Namespace) -> dict[str, Any]:
+    """Fit and keep the challengers of a model."""
+    from core.experiments.challengers import fit_challengers, save_challengers
+
+    predictor = open_predictor(options.model)
+    found = fit_challengers(predictor, show_progress("challengers"))
+    path = save_challengers(found, options.out or predictor.store.home, predictor.bundle)
+    fitted = [f"{task} {name}" for task, named in found.fitted.items() for name in named]
+    return {"file": str(path), "version": found.version, "rows": found.rows, "fitted": fitted}

@@ -16,6 +16,7 @@ from core.config import Config
 from core.data.dataset import LabelledSeries, PreparedData
 from core.data.inputs import misses_too_much
 from core.data.labels.measure import MISSING
+from core.data.segments import TEST
 
 Item = dict[str, Any]
 
@@ -175,6 +176,20 @@ class LastBarWindows(_WindowDataset):
             mine = self.rows[:, 0] == which
             values[mine] = series[self.rows[mine, 1]]
         return values
+
+
+class ChosenWindows(LastBarWindows):
+    """One window per given bar, labelled or not; its labels are those of the test segment.
+
+    Parameters
+    ----------
+    rows
+        Series index and bar index of each window, (n, 2); each bar has a whole window before it.
+    """
+
+    def __init__(self, data: PreparedData, config: Config, rows: np.ndarray) -> None:
+        super().__init__(data, TEST, config)
+        self.rows = np.asarray(rows, dtype=np.int64).reshape(-1, 2)
 
 
 def _embedding_index(vocabulary: list[str], name: str) -> int:

@@ -1,5 +1,5 @@
 """Compared how: walk-forward and ablation.
 
-Files: fitted_baselines, left_out.
+Files: challengers, fitted_baselines, forecasters, left_out.
 Folders: ablation, walk_forward.
 """

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from core.baselines.har import Har, in_task_order, volatility_rows
 from core.baselines.measures import SeriesMeasures
-from core.baselines.simple import COUNTED, Baselines, baseline_rows
-from core.baselines.trees import BoostedTrees, lagged_rows
-from core.confidence.calibrators import Temperature
-from core.config import Config, TaskConfig
+from core.baselines.simple import COUNTED
+from core.config import Config
 from core.data.dataset import PreparedData
 from core.data.segments import CALIBRATE, TEST, TRAIN
 from core.data.windows import LastBarWindows
 from core.disk import plain
+from core.experiments.forecasters import Forecaster, fit_temperature
 from core.models.ensemble import Model
 from core.training.audit import Spans, span_labels, span_windows
 from core.training.scoring import score_last_bars
@@ -24,6 +22,8 @@ from core.training.scoring import score_last_bars
 BASELINES = ("prior", "persistence", "line", "logistic", "lightgbm", "har", "plain_transformer")
 MOST_ROWS = 200_000
 """Training rows a baseline is fitted on, evenly spread when there are more."""
+
+_NOTED = ("rounds", "leaves", "strength", "pooled", "semivariances")
 
 
 class FoldBaselines:
@@ -56,11 +56,9 @@ class FoldBaselines:
         measures: list[SeriesMeasures],
         plain_model: Model | None,
     ) -> None:
-        self._measures = measures
         step = -(-len(windows[TRAIN]) // MOST_ROWS)
         train = windows[TRAIN] if step <= 1 else LastBarWindows(data, TRAIN, config, step)
         self._choice, self._scored = windows[data.borders.stop_segment], (windows[CALIBRATE], windows[TEST])
-        self._train = train
         scores = None if plain_model is None else [score_last_bars(plain_model, w) for w in self._scored]
         self.probabilities: dict[str, dict[str, np.ndarray]] = {}
         self.calibrated: dict[str, dict[str, np.ndarray]] = {}
@@ -89,41 +87,22 @@ class FoldBaselines:
                     }
                     spans = seen | dense
                 else:
-                    logits, notes = self._fit(name, task)
+                    forecaster = Forecaster.fit(name, task, train, self._choice, measures)
+                    logits = [forecaster.log_probabilities(part, measures) for part in self._scored]
+                    numbers = forecaster.fitted.to_dict()
+                    notes = {key: numbers[key] for key in _NOTED if key in numbers}
                     spans = seen
                 for fitted, span in spans.items():
                     if not fitted or name not in COUNTED:
                         self.audit[f"baseline {name} {task.name}{fitted}"] = span
                 self._keep(name, task.name, logits[0], logits[1], notes)
 
-    def _fit(self, name: str, task: TaskConfig) -> tuple[list[np.ndarray], dict[str, Any]]:
-        """Log-probabilities of the calibrate and test windows, and what was chosen."""
-        if name == "har":
-            fit, choice, *scored = (volatility_rows(part, task, self._measures) for part in self._parts())
-            har = Har.fit(fit, choice)
-            forecasts = [in_task_order(har.predict(part), task) for part in scored]
-            return [np.log(part) for part in forecasts], {
-                "pooled": har.pooled,
-                "semivariances": har.semivariances,
-            }
-        make = lagged_rows if name == "lightgbm" else baseline_rows
-        kind = BoostedTrees if name == "lightgbm" else Baselines.kinds[name]
-        fit, choice, *scored = (make(part, task.name) for part in self._parts())
-        fitted = kind.fit(fit, choice, len(task.classes))
-        numbers = fitted.to_dict()
-        notes = {key: numbers[key] for key in ("rounds", "leaves", "strength") if key in numbers}
-        return [np.log(fitted.predict(part)) for part in scored], notes
-
-    def _parts(self) -> tuple[LastBarWindows, ...]:
-        return self._train, self._choice, *self._scored
-
     def _keep(
         self, name: str, task: str, calibrate: np.ndarray, test: np.ndarray, notes: dict[str, Any]
     ) -> None:
         labels = self._scored[0].last_labels(task)
-        temperature = Temperature()
+        temperature = fit_temperature(name, calibrate, labels)
         if name not in COUNTED and (labels >= 0).any():
-            temperature = Temperature.fit(calibrate[labels >= 0], labels[labels >= 0])
             notes = notes | {"temperature": temperature.temperature}
         tested = self._scored[1].last_labels(task) >= 0
         self.probabilities[task][name] = temperature.apply(test)[tested]

@@ -11,6 +11,10 @@ from core.scores.metrics import log_losses
 from tests.core.training.synthetic_series import PLANTED_ACCURACY, planted_config, planted_data
 
 
+def keys(windows: LastBarWindows) -> list[str]:
+    return [series.key for series in windows.data.series]
+
+
 @pytest.fixture(scope="module")
 def windows():
     config, data = planted_config(), planted_data(bars=1500)
@@ -20,7 +24,7 @@ def windows():
 @pytest.fixture(scope="module")
 def trees(windows):
     _, parts = windows
-    rows = [lagged_rows(part, "regime") for part in parts]
+    rows = [lagged_rows(part, "regime", keys(part)) for part in parts]
     return BoostedTrees.fit(rows[0], rows[1], 3), rows
 
 
@@ -52,13 +56,14 @@ def test_trees_repeat_survive_json_and_give_distributions(trees):
 
 def test_lagged_rows_are_earlier_rows_of_the_window(windows):
     _, (train, _, _) = windows
-    rows = lagged_rows(train, "direction")
+    rows = lagged_rows(train, "direction", keys(train))
     item = train[7]
     width = item["x"].shape[1]
     for place, lag in enumerate((0, *LAGS)):
         part = rows.features[7, place * width : (place + 1) * width]
         assert np.array_equal(part, item["x"][-1 - lag].numpy())
     assert rows.features[7, -1] == item["series"]
+    assert (lagged_rows(train, "direction", ["ELSE|1d"]).features[:, -1] == -1).all()
 
 
 def test_the_plain_transformer_differs_in_windows_and_bias_alone():

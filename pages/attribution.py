@@ -10,6 +10,7 @@ from app.attribution.choices import choose_ask, stop_others
 from app.attribution.importance import draw_importance
 from app.attribution.panels import draw_curves, draw_depth, draw_method, draw_trust, whose_sentence
 from app.attribution.words import causes_text, legend_sentence, reference_sentence, sums_sentence
+from app.challengers.panels import draw_task
 from app.figures.theme import time_labels
 from app.shell import cached, controls, notices
 from core.explain.attribution import Attribution
@@ -51,6 +52,8 @@ def draw_moment(ask: Ask) -> None:
     said = whose_sentence(ask, attribution)
     if said:
         st.caption(said)
+    with notices.guard():
+        draw_task(ask.model, controls.moment(), ask.task, ask.target)
     figure = attribution_cached.figure(ask, controls.palette(), controls.is_dark(), attribution)
     st.plotly_chart(
         figure, key="attribution", config=controls.figure_config(f"attribution_{ask.task}_{ask.target}"),

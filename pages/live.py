@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.challengers.panels import draw_challengers
 from app.components.record_strip import record_strip
 from app.live import cached as live_cached
 from app.live import panels as live_panels
@@ -28,11 +29,15 @@ def view() -> None:
         with chart:
             draw_chart(at)
             why = st.empty()
+            beside = st.container()
         model = controls.model_key()
         with said, notices.guard():
             draw_prediction(model, at)
             with why:
                 draw_why(model, at)
+            if not controls.replaying():
+                with beside:
+                    draw_challengers(model, at)
         with notices.guard():
             draw_record(model, at)
 

@@ -67,6 +67,11 @@ def _sources(model: cached.ModelKey) -> list[tuple[Origin, WalkForwardResult]]:
     return found
 
 
+def walk_forward_result(model: cached.ModelKey) -> WalkForwardResult | None:
+    """The model's walk-forward; None where there is none of the same labels."""
+    return next((result for origin, result in _sources(model) if origin != "own"), None)
+
+
 @st.cache_resource(max_entries=24, show_spinner="Reading the record")
 def _records(model: cached.ModelKey, until: pd.Timestamp, stamps: tuple) -> dict[str, Records]:
     sources, records = _sources(model), {}

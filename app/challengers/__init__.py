@@ -1,0 +1,4 @@
+"""What a simpler model says beside a call, on Live and Attribution.
+
+Files: cached, panels.
+"""

@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-import core.bundle
 from app.attribution import cached as attribution_cached
 from app.review import cached as review_cached
 from app.shell import cached
 from app.shell.selection import bar_time
 from core.confidence.choice import Method
 from core.data.store import home_folder
+from core.experiments.walk_forward.find import find_walk_forward
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import SUMMARY
 from core.explain.explanation import pose_question, recall_attribution
 from core.explain.moment import Moment
 from core.review.own_record import find_record, load_record
-from core.review.rows import FOLDER, RowFilter, take_rows
+from core.review.rows import RowFilter, take_rows
 from core.review.track_record import BINS, FEWEST, ConfidenceRecord, Origin, build_records, keep_known
 from core.timeframe import DURATIONS
 
@@ -37,13 +37,10 @@ LEAST_OWN = BINS * FEWEST
 
 def _walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
     """The model's own walk-forward: in its folder, beside the shipped model, or by its name in the home."""
-    own, shipped = Path(model.folder), core.bundle.SHIPPED
-    named = home_folder() / FOLDER / cached.predictor(model).bundle.name
-    beside = [shipped.parent / FOLDER] if own == shipped else []
-    for folder in (own / FOLDER, *beside, named):
-        if (folder / SUMMARY).is_file():
-            return review_cached.ReviewKey(str(folder), (folder / SUMMARY).stat().st_mtime_ns)
-    return None
+    folder = find_walk_forward(home_folder(), Path(model.folder), cached.predictor(model).bundle.name)
+    if folder is None:
+        return None
+    return review_cached.ReviewKey(str(folder), (folder / SUMMARY).stat().st_mtime_ns)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the record")

@@ -16,6 +16,7 @@ from core.bundle import SHIPPED
 from core.confidence.sources import SOURCES
 from core.confidence.stated import SET_LEVELS
 from core.data.bars import one_column
+from core.experiments.walk_forward.find import FOLDER
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import (
     PLAN,
@@ -26,7 +27,6 @@ from core.experiments.walk_forward.results import (
 )
 from core.scores.stretches import Stretches, label_span
 
-FOLDER = "walk_forward"
 REGIMES = ("Trending", "Ranging", "Volatile")
 
 CALIBRATORS = ("uncalibrated", "temperature", "platt", "isotonic")

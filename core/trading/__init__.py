@@ -1,4 +1,5 @@
 """What acting on the calls would have earned after costs, and what each doubt was worth.
 
-Files: account, bootstrap, calls, market, metrics, rules, stance, thresholds, walk.
+Files: account, backtest, calls, kept, market, results, rules, stance, thresholds, walk.
+Folders: performance.
 """

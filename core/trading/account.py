@@ -20,7 +20,7 @@ from core.trading.rules import Rules
 from core.trading.stance import Stances
 from core.trading.walk import walk_market
 
-_BP = 1e-4
+BP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def run_account(
     """
     grid = place_on_clock(calls, market)
     costs = [rules.costs.of(name) for name in market.instruments]
-    exits, brake = rules.exits, rules.brake
+    brake = rules.brake
     found = walk_market(
         grid,
         stances.side.astype(np.int64),
@@ -157,13 +157,11 @@ def run_account(
         market.tradable,
         market.closing,
         market.years,
-        multiple * _BP * np.array([one.commission_bp + one.slippage_bp for one in costs]),
+        multiple * BP * np.array([one.commission_bp + one.slippage_bp for one in costs]),
         multiple * np.array([one.borrow_per_year for one in costs]),
-        np.inf if exits.stop is None else exits.stop,
-        np.inf if exits.take_profit is None else exits.take_profit,
-        horizon if exits.bars is None else exits.bars,
-        exits.opposite_call,
-        exits.renew,
+        *exit_settings(rules, horizon),
+        rules.exits.opposite_call,
+        rules.exits.renew,
         rules.exposure.total,
         np.inf if brake.drawdown is None else brake.drawdown,
         0.5 if brake.action == "halve" else 0.0,
@@ -171,6 +169,16 @@ def run_account(
         brake.bars,
     )
     return _account(market, grid, stances, *found)
+
+
+def exit_settings(rules: Rules, horizon: int) -> tuple[float, float, int]:
+    """Stop and take-profit in expected volatilities, infinite where there is none, and most bars held."""
+    exits = rules.exits
+    return (
+        np.inf if exits.stop is None else exits.stop,
+        np.inf if exits.take_profit is None else exits.take_profit,
+        horizon if exits.bars is None else exits.bars,
+    )
 
 
 def place_on_clock(calls: Calls, market: Market) -> np.ndarray:

@@ -23,9 +23,8 @@ from core.experiments.walk_forward.results import rank_column, read_distribution
 from core.prediction import Prediction
 from core.trading.market import place_calls
 
-MODEL = "model"
-SIDES = LABEL_CLASSES["direction"]
-"""Bullish, Bearish, Sideways: the order of `Calls.probabilities`."""
+MODEL, SIDES = "model", LABEL_CLASSES["direction"]
+"""The model's name among forecasters; Bullish, Bearish, Sideways: the order of `Calls.probabilities`."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +113,7 @@ def from_walk_forward(
     timeframe: str,
     forecaster: str = MODEL,
     segment: Literal["test", "calibrate"] = "test",
+    sizes_by: str | None = None,
 ) -> Calls:
     """One forecaster's calls in the test or calibrate segments of a walk-forward.
 
@@ -121,6 +121,8 @@ def from_walk_forward(
     ----------
     bars
         As stored, of every series of that timeframe in the walk-forward; others are not looked at.
+    sizes_by
+        Baseline whose volatility classes take the place of the forecaster's own.
 
     Raises
     ------
@@ -141,9 +143,10 @@ def from_walk_forward(
         )
     tasks = _tasks_by_label(result.config)
     if forecaster != MODEL:
-        rows = cast(pd.DataFrame, others[(others["baseline"] == forecaster).to_numpy()])
-    rows = cast(pd.DataFrame, rows[(rows["timeframe"] == timeframe).to_numpy()])
-    direction = _task_rows(rows, tasks["direction"])
+        rows = _keep(others, baseline=forecaster)
+    rows = _keep(rows, timeframe=timeframe)
+    sizing = rows if sizes_by is None else _keep(others, baseline=sizes_by, timeframe=timeframe)
+    direction = _keep(rows, task=tasks["direction"].name)
     if not len(direction):
         raise InputError(
             f"calls of {forecaster} at {timeframe}",
@@ -155,7 +158,7 @@ def from_walk_forward(
     times = one_column(direction, "ts").dt.tz_localize(None).to_numpy("datetime64[us]")
     order = np.lexsort((instrument, times))
     direction, instrument, times = direction.iloc[order], instrument[order], times[order]
-    said = _distribution(direction, tasks["direction"])
+    said = read_distribution(direction, "p", len(tasks["direction"].classes))
     classes = tasks["direction"].classes
     said = said[:, [classes.index(name) for name in SIDES if name in classes]]
     said = np.pad(said, ((0, 0), (0, 3 - said.shape[1])))
@@ -180,7 +183,7 @@ def from_walk_forward(
             direction["out_of_distribution"].to_numpy(bool) if stated else np.zeros(len(said), bool)
         ),
         both_directions=_holds_both(said, sets),
-        volatility=_beside(direction, rows, tasks.get("volatility")),
+        volatility=_beside(direction, sizing, tasks.get("volatility")),
         regime=_most_probable(_beside(direction, rows, tasks.get("regime"))),
         **place_calls(
             names,
@@ -260,12 +263,9 @@ def _tasks_by_label(config: Config) -> dict[str, TaskConfig]:
     return tasks
 
 
-def _task_rows(rows: pd.DataFrame, task: TaskConfig) -> pd.DataFrame:
-    return cast(pd.DataFrame, rows[(rows["task"] == task.name).to_numpy()])
-
-
-def _distribution(rows: pd.DataFrame, task: TaskConfig) -> np.ndarray:
-    return read_distribution(rows, "p", len(task.classes))
+def _keep(rows: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    masks = [(rows[column] == value).to_numpy() for column, value in wanted.items()]
+    return cast(pd.DataFrame, rows[np.logical_and.reduce(masks)])
 
 
 def _beside(direction: pd.DataFrame, rows: pd.DataFrame, task: TaskConfig | None) -> np.ndarray:
@@ -273,13 +273,13 @@ def _beside(direction: pd.DataFrame, rows: pd.DataFrame, task: TaskConfig | None
     unknown = np.full((len(direction), 3), np.nan)
     if task is None or len(task.classes) != 3:
         return unknown
-    found = _task_rows(rows, task)
+    found = _keep(rows, task=task.name)
     left, right = (
         pd.MultiIndex.from_arrays([part["fold"], part["instrument"].astype("str"), part["ts"]])
         for part in (direction, found)
     )
     place = right.get_indexer(left)
-    unknown[place >= 0] = _distribution(found, task)[place[place >= 0]]
+    unknown[place >= 0] = read_distribution(found, "p", 3)[place[place >= 0]]
     return unknown
 
 

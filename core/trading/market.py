@@ -177,3 +177,8 @@ def gather_market(
     open_, high, low, close = prices
     years = np.r_[0.0, elapsed][: len(clock)]
     return Market(clock, tuple(instruments), open_, high, low, close, tradable, years, found, closing)
+
+
+def as_moment(time: pd.Timestamp) -> np.datetime64:
+    """A time with a zone as naive UTC, as clocks have it."""
+    return np.datetime64(time.tz_convert("UTC").tz_localize(None), "us")

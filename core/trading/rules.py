@@ -47,7 +47,9 @@ class DoubtRules(Section):
     no_call: bool = True
     out_of_distribution: bool = True
     both_directions: bool = True
-    least_ranks: dict[str, float] = Field(default={}, description="by source, 0..1")
+    least_ranks: dict[str, float] = Field(
+        default=dict.fromkeys(SOURCES, 0.1), description="by source, 0..1 among the calibrate bars"
+    )
     regimes: list[str] = Field(default=list(REGIMES), description="in which positions are opened")
 
     @model_validator(mode="after")

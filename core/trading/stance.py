@@ -61,6 +61,14 @@ class Thresholds:
         """Plain values for JSON; an infinite threshold is None."""
         return plain(asdict(self) | {"trading": self.trading})
 
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Thresholds:
+        """The inverse of `to_dict`."""
+        known: dict[str, Any] = {name: raw[name] for name in cls.__dataclass_fields__}
+        for name, absent in (*((limit, math.inf) for limit in _LIMITS), ("utility", math.nan)):
+            known[name] = absent if known[name] is None else known[name]
+        return cls(**known)
+
 
 def no_trade(fold: int, candidates: int = 0) -> Thresholds:
     """Of a fold in which nothing paid."""

@@ -2,22 +2,23 @@
 
 Every pair out of a grid of quantiles trades the fold's calibrate segment, costs, exits and limits included;
 the pair with the highest Sharpe ratio is taken. Pairs with fewer trades than ``entry.least_trades`` are not
-considered; of equal ones the loosest is taken, since a threshold that kept nothing out has shown nothing. Where
-no pair earns anything the fold makes no trade.
+considered; of equal ones the loosest is taken, since a threshold that kept nothing out has shown nothing.
+Where no pair earns anything the fold makes no trade.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 
 from core.data.inputs import BarsBySeries
 from core.errors import InputError
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.trading.account import run_account
 from core.trading.calls import MODEL, Calls, from_walk_forward
-from core.trading.market import Market, gather_market
-from core.trading.metrics import sharpe_ratio, steps_per_year
+from core.trading.market import Market, as_moment, gather_market
+from core.trading.performance.metrics import sharpe_ratio, steps_per_year
 from core.trading.rules import Rules
 from core.trading.stance import Thresholds, judge_calls, no_trade
 
@@ -56,20 +57,17 @@ def latest(result: WalkForwardResult, bars: BarsBySeries, rules: Rules, timefram
 
 def choose_thresholds(calls: Calls, market: Market, rules: Rules, horizon: int, fold: int) -> Thresholds:
     """Thresholds of one fold from its calibrate calls and the market up to its first test bar."""
-    open_to_all = judge_calls(calls, rules, Thresholds(fold, 0.0, 0.0, 1.0))
-    candidate = open_to_all.side != 0
+    candidate = judge_calls(calls, rules, Thresholds(fold, 0.0, 0.0, 1.0)).side != 0
+    strength, sure, count = rules.entry.probability, rules.entry.confidence, int(candidate.sum())
+    if not isinstance(strength, str) and not isinstance(sure, str):
+        passing = candidate & (calls.strength >= strength) & (calls.confidence >= sure)
+        return Thresholds(fold, strength, sure, _full(calls, passing), 0, count)
+    if not count:
+        return no_trade(fold)
     grids = [
-        np.unique(np.quantile(values[candidate], QUANTILES)) if isinstance(given, str) else np.array([given])
-        for values, given in (
-            (calls.strength, rules.entry.probability),
-            (calls.confidence, rules.entry.confidence),
-        )
-        if candidate.any() or not isinstance(given, str)
+        np.unique(np.quantile(values[candidate], QUANTILES)) if isinstance(least, str) else np.array([least])
+        for values, least in ((calls.strength, strength), (calls.confidence, sure))
     ]
-    count = int(candidate.sum())
-    if len(grids) < 2 or not count:
-        return no_trade(fold, count)
-    chosen = not all(isinstance(given, float) for given in (rules.entry.probability, rules.entry.confidence))
     best, per_year, tried = no_trade(fold, count), steps_per_year(market.times), set()
     for confidence in grids[1]:
         for probability in grids[0]:
@@ -78,16 +76,16 @@ def choose_thresholds(calls: Calls, market: Market, rules: Rules, horizon: int, 
             if same in tried or not passing.any():
                 continue
             tried.add(same)
-            full = float(np.quantile(calls.confidence[passing], FULL_QUANTILE))
-            one = Thresholds(fold, float(probability), float(confidence), full, 0, count)
-            account = run_account(calls, judge_calls(calls, rules, one), market, rules, horizon)
+            pair = Thresholds(fold, float(probability), float(confidence), _full(calls, passing), 0, count)
+            account = run_account(calls, judge_calls(calls, rules, pair), market, rules, horizon)
             utility, trades = sharpe_ratio(account.returns, per_year), len(account.trades)
-            measured = Thresholds(fold, one.probability, one.confidence, full, trades, count, utility)
-            if not chosen:
-                return measured
             if trades >= rules.entry.least_trades and utility > (best.utility if best.trading else 0.0):
-                best = measured
+                best = replace(pair, trades=trades, utility=utility)
     return best
+
+
+def _full(calls: Calls, passing: np.ndarray) -> float:
+    return float(np.quantile(calls.confidence[passing], FULL_QUANTILE)) if passing.any() else 1.0
 
 
 def _of_fold(
@@ -95,7 +93,7 @@ def _of_fold(
 ) -> Thresholds:
     mine = calls.take(calls.fold == fold)
     end = result.folds[fold].borders.calibrate_end
-    span = (mine.times.min(), _moment(end) - _TICK)
+    span = (mine.times.min(), as_moment(end) - _TICK)
     if span[1] <= span[0]:
         raise InputError(
             f"calibrate rows of fold {fold} before its test", "later ones", "make the walk-forward again"
@@ -103,7 +101,3 @@ def _of_fold(
     held = {name: bars[name, calls.timeframe] for name in calls.instruments}
     market = gather_market(held, calls.instruments, {fold: span})
     return choose_thresholds(mine, market, rules, result.config.labels.horizon, fold)
-
-
-def _moment(time: pd.Timestamp) -> np.datetime64:
-    return np.datetime64(time.tz_convert("UTC").tz_localize(None), "us")

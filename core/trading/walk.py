@@ -143,3 +143,42 @@ def walk_market(
         path[0, t], path[1, t], path[2, t], path[3, t] = equity, worth / equity, net / equity, filled / before
         path[4, t], path[5, t], path[6, t] = spent, lent, 1.0 if braked else 0.0
     return path, trades[:made]
+
+
+@numba.njit(cache=True)
+def walk_single(
+    steps, columns, side, expected, open_, high, low, close, tradable, closing, years, rate, borrow_rate,
+    stop, take, bars,
+):  # fmt: skip
+    """What each call by itself, at `steps` and `columns` (n,), would have earned after costs.
+
+    Returns
+    -------
+    (n,) of the value at the entry; NaN where no position could be opened.
+    """
+    earned = np.full(len(steps), np.nan)
+    for i in range(len(steps)):
+        k, age, entry, held, lent = columns[i], 0, np.nan, 0.0, 0.0
+        if steps[i] < 0 or closing[steps[i], k]:
+            continue
+        for t in range(steps[i] + 1, len(close)):
+            if age > 0 and side[i] < 0:
+                lent += held * borrow_rate[k] * years[t]
+            if close[t, k] != close[t, k]:
+                continue
+            fresh = age == 0
+            if fresh:
+                if not tradable[t, k]:
+                    break
+                entry = open_[t, k]
+                stop_at = entry * np.exp(-side[i] * stop * expected[i])
+                take_at = entry * np.exp(side[i] * take * expected[i])
+            age += 1
+            price, reason = touch_level(side[i], open_[t, k], high[t, k], low[t, k], stop_at, take_at, fresh)
+            if reason < 0 and (age >= bars or closing[t, k]):
+                price, reason = close[t, k], TIME
+            held = close[t, k]
+            if reason >= 0:
+                earned[i] = (side[i] * (price - entry) - rate[k] * (price + entry) - lent) / entry
+                break
+    return earned

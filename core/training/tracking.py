@@ -180,6 +180,31 @@ def tracking_uri(home: Path) -> str:
     )
 
 
+def count_runs(home: Path) -> int:
+    """Runs ever tracked, deleted ones too; 0 where there is no store or it cannot be read."""
+    uri = tracking_uri(home)
+    database = uri.removeprefix("sqlite:///")
+    if importlib.util.find_spec("mlflow") is None or (database != uri and not Path(database).is_file()):
+        return 0
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    try:
+        from mlflow import MlflowClient
+        from mlflow.entities import ViewType
+
+        client, count, token = MlflowClient(uri), 0, None
+        experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
+        while True:
+            page = client.search_runs(experiments, run_view_type=ViewType.ALL, page_token=token)
+            count, token = count + len(page), page.token
+            if not token:
+                return count
+    # A store may fail in as many ways as there are stores; see `TrackedRun._attempt`.
+    except Exception as error:
+        logger.warning("MLflow's store at %s cannot be read (%s)", uri, _first_line(error))
+        return 0
+
+
 def _open_run(home: Path, name: str, tags: Mapping[str, str], run_id: str | None) -> TrackedRun:
     if importlib.util.find_spec("mlflow") is None:
         logger.warning("MLflow is not installed; the run goes on untracked")

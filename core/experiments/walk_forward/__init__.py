@@ -1,4 +1,4 @@
 """Fold after fold, each scored on what came after it.
 
-Files: audit, borders, fold, records, results, rows, run, summary.
+Files: audit, borders, find, fold, records, results, rows, run, summary.
 """

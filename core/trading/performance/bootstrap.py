@@ -111,12 +111,14 @@ def drawn_interval(value: float, draws: np.ndarray, level: float = LEVEL) -> Int
     return Interval(float(value), float(min(low, value)), float(max(high, value)), level)
 
 
-def drawn_p(value: float, draws: np.ndarray) -> float:
-    """Two-sided probability that chance moves a true value of 0 as far as `value`, from draws around it.
+def drawn_p(draws: np.ndarray) -> float:
+    """Two-sided probability that a measure drawn so is 0 or on the other side; NaN if unknown.
 
-    The share of draws as far from the value as the value is from 0; at least 1 in (D + 1). NaN if unknown.
+    Twice the smaller share of the draws (D,) on either side of 0, at least 2 / (D + 1): what `drawn_interval`
+    at the level 1 - p just reaches.
     """
     known = draws[np.isfinite(draws)]
-    if not math.isfinite(value) or not draws.size or known.size < 0.95 * draws.size:
+    if not draws.size or known.size < 0.95 * draws.size:
         return math.nan
-    return float((1 + (np.abs(known - value) >= abs(value)).sum()) / (known.size + 1))
+    fewer = min((known <= 0).sum(), (known >= 0).sum())
+    return min(1.0, 2 * float(1 + fewer) / (known.size + 1))

@@ -15,7 +15,7 @@ import scipy.stats
 from core.disk import plain
 from core.scores.intervals import Interval
 from core.trading.account import Account
-from core.trading.bootstrap import Blocks, drawn_interval
+from core.trading.performance.bootstrap import Blocks, drawn_interval
 
 FEWEST = 10
 """Trades with fewer of which the measures of single trades have no interval."""
@@ -155,12 +155,12 @@ def find_drawdown(account: Account) -> Drawdown:
     before = account.equity[: trough + 1]
     peak = int(before.argmax())
     height = max(before[peak], 1.0)
-    again = np.flatnonzero(account.equity[trough:] >= height)
+    again = account.times[trough:][account.equity[trough:] >= height]
     return Drawdown(
         float(fallen[trough]),
         account.times[peak] if before[peak] >= 1.0 else None,
         account.times[trough],
-        account.times[trough:][again[0]] if again.size else None,
+        again[0] if again.size else None,
     )
 
 
@@ -251,5 +251,5 @@ def _draw_depths(logs: np.ndarray, blocks: Blocks) -> np.ndarray:
     for rows in blocks.chunks():
         path = np.cumsum(blocks.draw(cells, rows), axis=1)
         fallen = path - np.maximum(np.maximum.accumulate(path, axis=1), 0.0)
-        found.append(-np.expm1(fallen.min(axis=1)))
+        found.append(np.abs(np.expm1(fallen.min(axis=1))))
     return np.concatenate(found)

@@ -2,8 +2,8 @@
 
 Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, settings,
 timeframe.
-Folders: baselines, cli, confidence, data, experiments, explain, models, review, scores, trading,
-training.
+Folders: baselines, cli, confidence, data, experiments, explain, models, operations, review, scores,
+trading, training.
 """
 
 import os

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -149,6 +150,35 @@ class TaskPrediction:
             }
         return plain if self.intensity is None else plain | {"intensity": self.intensity}
 
+    @classmethod
+    def from_dict(cls, task: str, raw: Mapping[str, Any]) -> TaskPrediction:
+        """The inverse of `to_dict`."""
+        stated = None
+        if raw["confidence"] is not None:
+            stated = StatedClass(
+                confidence=raw["confidence"],
+                mix=raw["mix_confidence"],
+                probabilities=np.array(raw["probabilities"]),
+                members=tuple(raw["prediction_set"]),
+                method=raw["confidence_form"],
+                made_of=raw["confidence_made_of"],
+                ranks=dict(raw["source_ranks"]),
+                unmoved=tuple(raw["unmoved_sources"]),
+            )
+        direct = raw.get("direct_logits")
+        return cls(
+            task=task,
+            classes=tuple(raw["classes"]),
+            logits=np.array(raw["logits"]),
+            probabilities=np.array(raw["softmax"]),
+            head_confidence=raw["head_confidence"],
+            sources=dict(raw["sources"]),
+            raw_confidence=raw["raw_confidence"],
+            stated=stated,
+            intensity=raw.get("intensity"),
+            direct=None if direct is None else np.array(direct),
+        )
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -202,6 +232,17 @@ class Prediction:
         plain = {name: getattr(self, name) for name in _PLAIN} | {"caveats": list(self.caveats)}
         times = {"ts": self.ts.isoformat(), "known_at": self.known_at.isoformat()}
         return plain | times | {"tasks": {name: task.to_dict() for name, task in self.tasks.items()}}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Prediction:
+        """The inverse of `to_dict`, which does not carry `representation_distance`: that is NaN."""
+        return cls(
+            **{name: raw[name] for name in _PLAIN},
+            ts=cast(pd.Timestamp, pd.Timestamp(raw["ts"])),
+            known_at=cast(pd.Timestamp, pd.Timestamp(raw["known_at"])),
+            tasks={name: TaskPrediction.from_dict(name, task) for name, task in raw["tasks"].items()},
+            caveats=tuple(raw["caveats"]),
+        )
 
 
 _PLAIN = (

@@ -32,6 +32,7 @@ core.predictor
 core.training core.explain
 core.experiments
 core.trading
+core.operations
 core.review
 core.cli
 core.__main__ app

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
-from core.cli.output import show_evaluation, show_prediction, show_training, table
+from core.cli.output import show_evaluation, show_latest, show_prediction, show_training, table
 
 
 def add_commands(command: AddCommand) -> None:
@@ -34,6 +34,15 @@ def add_commands(command: AddCommand) -> None:
     added.add_argument("--timeframe", required=True)
     added.add_argument("--at", metavar="TIME", help="bar open, UTC; the last bar at or before it")
     added.add_argument("--model", metavar="NAME")
+
+    added = command(
+        "predict-all",
+        predict_all,
+        show_latest,
+        "Predict at the newest bar of every stored series whose bars are new since; the Desk reads it.",
+    )
+    added.add_argument("--model", metavar="NAME")
+    added.add_argument("--again", action="store_true", help="all series, whether or not their bars are new")
 
     added = command("evaluate", evaluate_model, show_evaluation, "Score a model beside its baselines.")
     added.add_argument("--model", metavar="NAME")
@@ -102,6 +111,27 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
     at = None if options.at is None else parse_time(options.at)
     prediction = open_predictor(options.model).predict(options.instrument, options.timeframe, at)
     return prediction.to_dict()
+
+
+def predict_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Predict at every series' newest bar and store it."""
+    from core.operations.latest import LatestError, find_stale, latest_path, read_latest, update_latest
+
+    predictor = open_predictor(options.model)
+    home, version, series = predictor.store.home, predictor.bundle.version, predictor.store.series()
+    try:
+        stored = read_latest(home, version)
+    except LatestError:
+        stored = {}
+    stale = series if options.again else find_stale(stored, series)
+    stored = update_latest(predictor, stale, progress=show_progress("series"))
+    return {
+        "file": str(latest_path(home, version)),
+        "model_name": predictor.bundle.name,
+        "model_version": version,
+        "predicted": len(stale),
+        "series": [stored[key].to_dict() for key in sorted(stored)],
+    }
 
 
 def evaluate_model(options: argparse.Namespace) -> dict[str, Any]:

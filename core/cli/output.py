@@ -50,6 +50,24 @@ def show_prediction(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_latest(result: dict[str, Any]) -> str:
+    """What is stored of every series: each task's call and its probability, or why there is none."""
+    lines = []
+    for one in result["series"]:
+        said = {"series": f"{one['instrument']} {one['timeframe']}", "bar": one["last"][:16]}
+        if one["now"] is None:
+            lines.append(said | {"note": one["refused"]})
+            continue
+        for name, task in one["now"]["tasks"].items():
+            top = max(task["probabilities"])
+            none = "" if task["no_call"] is None else "no call, "
+            said[name] = f"{none}{task['call']} {100 * top:.0f}%"
+        lines.append(said)
+    shown = pd.DataFrame(lines).fillna("").to_string(index=False) if lines else "No series stored."
+    counted = f"{result['predicted']} of {len(result['series'])} series predicted anew"
+    return f"{shown}\n{counted}, in {result['file']}"
+
+
 def _unlike(result: dict[str, Any]) -> str:
     return ", UNLIKE ITS TRAINING DATA" if result["out_of_distribution"] else ""
 

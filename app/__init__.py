@@ -1,6 +1,6 @@
 """The screens: what a browser shows of `core`, a folder a screen.
 
 Files: main, serve, strip.
-Folders: attention, attribution, challengers, components, data, figures, live, report, review, shell,
+Folders: attention, attribution, challengers, components, data, desk, figures, live, report, review, shell,
 similar, what_if, words.
 """

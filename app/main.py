@@ -30,6 +30,7 @@ class PageSpec:
 
 PAGES = (
     PageSpec("live", "Live", ":material/candlestick_chart:", "What the model says of the chosen bar"),
+    PageSpec("desk", "Desk", ":material/dashboard:", "Every series at its newest bar: where the day starts"),
     PageSpec("attention", "Attention", ":material/visibility:", "Which earlier bars the model looks at"),
     PageSpec(
         "attribution", "Attribution", ":material/grid_on:", "Which features at which bars drove a call"

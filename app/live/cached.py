@@ -69,6 +69,11 @@ def walk_forward_result(model: cached.ModelKey) -> WalkForwardResult | None:
     return next((result for origin, result in _sources(model) if origin != "own"), None)
 
 
+def measured_rows(model: cached.ModelKey) -> pd.DataFrame | None:
+    """Test bars on which this model, else models trained the same way, stated how sure they are."""
+    return next((result.rows for origin, result in _sources(model) if origin != "other"), None)
+
+
 @st.cache_resource(max_entries=24, show_spinner="Reading the record")
 def _records(model: cached.ModelKey, until: pd.Timestamp, stamps: tuple) -> dict[str, Records]:
     sources, records = _sources(model), {}

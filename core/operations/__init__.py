@@ -1,4 +1,4 @@
 """A model at work: what it says of every stored series now.
 
-Files: latest.
+Files: latest, stances.
 """

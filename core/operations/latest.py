@@ -19,6 +19,7 @@ from core.data.freshness import Feed, judge_feed
 from core.data.store import SeriesSummary
 from core.disk import hold_lock, write_json
 from core.errors import InputError, ShortSeriesError, WindowError
+from core.operations.stances import call_of, pack_call
 from core.prediction import Prediction
 from core.predictor import Predictor
 from core.progress import Cancelled, Meter, Progress
@@ -53,6 +54,8 @@ class Latest:
         At that bar and at the one before; None where the model cannot be asked.
     refused
         Why `now` is None; empty where it is not.
+    call
+        `now` as the strategy sees it (`core.operations.stances.pack_call`); None where it sees nothing.
     due
         When the next bar opens by the series' own calendar, UTC; None where the bars cannot be read.
     holiday
@@ -68,6 +71,7 @@ class Latest:
     now: Prediction | None = None
     before: Prediction | None = None
     refused: str = ""
+    call: dict[str, Any] | None = None
     due: pd.Timestamp | None = None
     holiday: bool = False
     session: Session | None = None
@@ -90,6 +94,7 @@ class Latest:
             "now": None if self.now is None else self.now.to_dict(),
             "before": None if self.before is None else self.before.to_dict(),
             "refused": self.refused,
+            "call": self.call,
             "due": None if self.due is None else self.due.isoformat(),
             "holiday": self.holiday,
             "session": None if self.session is None else asdict(self.session),
@@ -106,6 +111,7 @@ class Latest:
             now=None if raw["now"] is None else Prediction.from_dict(raw["now"]),
             before=None if raw["before"] is None else Prediction.from_dict(raw["before"]),
             refused=raw["refused"],
+            call=raw["call"],
             due=None if raw["due"] is None else _moment(raw["due"]),
             holiday=bool(raw["holiday"]),
             session=None if raw["session"] is None else Session(**raw["session"]),
@@ -209,7 +215,8 @@ def predict_newest(predictor: Predictor, one: SeriesSummary) -> Latest:
         # Asked by itself, the model says why it cannot be asked.
         now = newest[0] if newest else predictor.predict(one.instrument, one.timeframe, one.last)
         before = [prediction for prediction in said if prediction.ts < one.last]
-        return Latest(*head, now=now, before=before[0] if before else None, **calendar)
+        call = _see_call(predictor, now)
+        return Latest(*head, now=now, before=before[0] if before else None, call=call, **calendar)
     except ShortSeriesError as error:
         short = (
             f"{error.short:,} bars short: the model reads {error.needed:,} at once, there are {error.found:,}"
@@ -220,6 +227,14 @@ def predict_newest(predictor: Predictor, one: SeriesSummary) -> Latest:
     except (OSError, ValueError, RuntimeError) as error:
         log.error("%s %s cannot be predicted", one.instrument, one.timeframe, exc_info=error)
         return Latest(*head, refused=f"The bars cannot be used: {error}", **calendar)
+
+
+def _see_call(predictor: Predictor, now: Prediction) -> dict[str, Any] | None:
+    try:
+        return pack_call(call_of(predictor, now))
+    except InputError:
+        # A model without a direction task is predicted with all the same.
+        return None
 
 
 def _store(home: Path, version: str, found: Sequence[Latest], predictor: Predictor) -> dict[Key, Latest]:

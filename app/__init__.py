@@ -2,5 +2,5 @@
 
 Files: main, serve, strip.
 Folders: attention, attribution, challengers, components, data, desk, figures, live, report, review, shell,
-similar, what_if, words.
+similar, validation, what_if, words.
 """

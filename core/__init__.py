@@ -1,9 +1,8 @@
 """Lookback without a screen: data, model, training, confidence and explanations.
 
-Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, settings,
-timeframe.
-Folders: baselines, cli, confidence, data, experiments, explain, models, operations, review, scores,
-trading, training.
+Files: __main__, bundle, config, device, disk, errors, prediction, predictor, progress, settings, timeframe.
+Folders: baselines, cli, confidence, data, experiments, explain, models, operations, review, scores, trading,
+training, validation.
 """
 
 import os

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.cli import data, experiments, explain, model, trading
+from core.cli import data, experiments, explain, model, trading, validation
 from core.errors import InputError
 
 
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, show=show)
         return added
 
-    for commands in (data, model, explain, experiments, trading):
+    for commands in (data, model, explain, experiments, trading, validation):
         commands.add_commands(command)
     return parser
 

@@ -34,6 +34,7 @@ core.experiments
 core.trading
 core.operations
 core.review
+core.validation
 core.cli
 core.__main__ app
 pages

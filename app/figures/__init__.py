@@ -1,5 +1,5 @@
 """Data -> Plotly figure, nothing else.
 
 Files: attention, attention_compared, attribution, candles, faithfulness, importance, performance,
-reliability, selective, similar, theme, what_if.
+reliability, selective, similar, theme, validation, what_if.
 """

@@ -1,4 +1,4 @@
 """The commands of ``python -m core``.
 
-Files: command, data, experiments, explain, model, output, trading.
+Files: command, data, experiments, explain, model, output, trading, validation.
 """

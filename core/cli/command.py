@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from core.errors import InputError
-from core.progress import Progress
+from core.progress import Progress, StageProgress
 
 if TYPE_CHECKING:
     from core.predictor import Predictor
@@ -66,5 +66,17 @@ def show_progress(name: str) -> Progress:
         bar.update(done - bar.n)
         if done >= total:
             bar.close()
+
+    return advance
+
+
+def show_stages() -> StageProgress:
+    """Progress of one stage after another, each with a bar of its own."""
+    bars: dict[str, Progress] = {}
+
+    def advance(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = show_progress(stage)
+        bars[stage](done, total)
 
     return advance

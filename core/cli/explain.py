@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
+from core.cli.command import AddCommand, open_predictor, parse_time, show_progress, show_stages
 from core.cli.output import show_evidence, show_explanation, show_selection
 from core.errors import InputError
-from core.progress import StageProgress
 
 if TYPE_CHECKING:
     from core.explain.explanation import Question
@@ -164,7 +163,7 @@ def measure_evidence(options: argparse.Namespace) -> dict[str, Any]:
         out,
         options.parts or PARTS,
         EvidenceSettings(options.windows, options.steps, bfloat16),
-        progress=_stages(),
+        progress=show_stages(),
     )
     return {
         "model": bundle.name,
@@ -198,15 +197,3 @@ def select_features(options: argparse.Namespace) -> dict[str, Any]:
         progress=show_progress("training"),
     )
     return result | {"arms": [plain(asdict(score)) | {"verdict": score.verdict} for score in scores]}
-
-
-def _stages() -> StageProgress:
-    """Progress of one stage after another, each with a bar of its own."""
-    bars: dict[str, Any] = {}
-
-    def advance(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            bars[stage] = show_progress(stage)
-        bars[stage](done, total)
-
-    return advance

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.crosshair import share_crosshair
 from app.shell import cached, controls, notices
 from app.shell.style import STYLE
 from app.strip import draw_strip
@@ -69,6 +70,7 @@ def main() -> None:
     st.set_page_config(page_title="Lookback", page_icon=str(LOGO), layout="wide")
     st.logo(str(LOGO), size="large")
     st.html(STYLE)
+    share_crosshair()
     cached.settle_memory()
     pages = {
         spec.name: st.Page(
@@ -83,11 +85,11 @@ def main() -> None:
         controls.stop_replay()
     with notices.guard():
         series = cached.series()
-        if _prepare(series, spec, None if spec.name == "live" else pages["live"]):
+        if _prepare(series, spec, None if spec.name == "live" else pages["live"], pages["glossary"]):
             page.run()
 
 
-def _prepare(series: list[SeriesSummary], spec: PageSpec, live_page) -> bool:
+def _prepare(series: list[SeriesSummary], spec: PageSpec, live_page, glossary_page) -> bool:
     """Strip and empty states; whether the page can run."""
     if not series:
         if spec.needs_bars:
@@ -97,7 +99,7 @@ def _prepare(series: list[SeriesSummary], spec: PageSpec, live_page) -> bool:
     ready = False
     with notices.guard():
         controls.read_url(series)
-        draw_strip(series, models, live_page)
+        draw_strip(series, models, live_page, glossary_page)
         controls.write_url()
         ready = True
     if not ready:

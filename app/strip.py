@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.components.bar_keys import bar_keys
 from app.components.copy_link import copy_link
 from app.report import download as report_download
 from app.shell import cached, controls
@@ -28,13 +29,21 @@ FEED_SECONDS = 15.0
 REPLAY_START = 100
 """Bars before the newest at which a replay begins when the newest is selected."""
 LONGEST_HOLIDAY = pd.Timedelta(days=4)
+KEYS = "arrow_keys"
+KEYS_LISTED = (
+    "← → one bar back or forward, with Shift twenty; ? opens this. Fields, tables, sliders and the maps and "
+    "candles of Attention keep their own keys while they have the focus: there ← → move the bar that looks, "
+    "Page Up and Page Down by twenty, Home, End and Esc to the ends, Enter fixes it."
+)
 _AMBER = """<style>
 .st-key-strip { background: color-mix(in srgb, #E69F00 28%, transparent); border-left: .35rem solid #E69F00;
   border-radius: .3rem; padding: .3rem .5rem; }
 </style>"""
 
 
-def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page: Any) -> None:
+def draw_strip(
+    series: list[SeriesSummary], models: list[ModelEntry], live_page: Any, glossary_page: Any
+) -> None:
     """Draw the strip; its widgets show the selection and change it.
 
     `live_page` is where a replay plays, None when it is open already.
@@ -48,7 +57,11 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
         else:
             _draw_stepper(at, live_page)
         _draw_model(models, feed_sentence(feed, at.bar) if feed and feed.state == "history" else None)
-        with st.popover(":material/tune:", help="Time zone, candle colours, download format"):
+        with st.popover(
+            ":material/tune:",
+            key="strip_settings",
+            help="Time zone, candle colours, download format, keys (?)",
+        ):
             own = f"my zone ({controls.viewer_zone()})"
             st.segmented_control(
                 "Times in", ["UTC", controls.VIEWER], default="UTC", required=True, key="times_in",
@@ -60,9 +73,14 @@ def draw_strip(series: list[SeriesSummary], models: list[ModelEntry], live_page:
                 "Charts download as", ["svg", "png"], default="svg", required=True,
                 key="download_format", persist_state="session",
             )  # fmt: skip
+            st.toggle("Arrow keys step the bar", key=KEYS, persist_state="session", value=True)
+            st.caption(KEYS_LISTED)
+            st.page_link(glossary_page, label="What the words mean", icon=":material/menu_book:")
         copy_link(at.bar)
         if models and not controls.replaying():
             report_download.draw_button(at)
+    active = bool(st.session_state.get(KEYS, True)) and not controls.replaying()
+    bar_keys(active=active, key="bar_keys", on_step=_step)
     if models and not controls.replaying():
         report_download.draw_asked(at)
     if feed is not None and feed.state != "history":

@@ -98,6 +98,7 @@ function point(state, event) {
     hideTip(state)
     if (state.hover !== at.bar) {
       state.hover = at.bar
+      tell(state.data.labels[at.bar])
       redraw(state)
     }
   } else if (at.inside && at.y < bandTop(bandCount(state))) showTip(state, at)
@@ -108,8 +109,23 @@ function leave(state) {
   hideTip(state)
   if (state.hover !== null) {
     state.hover = null
+    tell(null)
     redraw(state)
   }
+}
+
+// The crosshair that all charts of the page share.
+function tell(name) {
+  window.dispatchEvent(new CustomEvent("lookback-crosshair", { detail: { name, canvas: true } }))
+}
+
+function followCrosshair(state, { detail }) {
+  if (detail.canvas) return
+  const found = detail.name === null ? -1 : state.data.labels.indexOf(detail.name)
+  const pointed = found < 0 ? null : found
+  if (pointed === state.pointed) return
+  state.pointed = pointed
+  redraw(state)
 }
 
 function hideTip(state) {
@@ -178,10 +194,12 @@ function followMap(state) {
 function begin(root) {
   const state = {
     root, stage: root.querySelector(".stage"), under: root.querySelector(".under"), over: root.querySelector(".over"),
-    hover: null, looks: 0, glow: 0, layer: 0, relevance: null, relevanceText: "null", frame: 0, timer: 0, sent: null,
+    hover: null, pointed: null, looks: 0, glow: 0, layer: 0, relevance: null, relevanceText: "null", frame: 0, timer: 0, sent: null,
   }
   state.onLooks = () => followLooks(state)
   state.onMap = () => followMap(state)
+  state.onCrosshair = event => followCrosshair(state, event)
+  window.addEventListener("lookback-crosshair", state.onCrosshair)
   window.addEventListener("lookback-looks", state.onLooks)
   window.addEventListener("lookback-map", state.onMap)
   state.observer = new ResizeObserver(() => {
@@ -221,6 +239,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => {
     window.removeEventListener("lookback-looks", state.onLooks)
     window.removeEventListener("lookback-map", state.onMap)
+    window.removeEventListener("lookback-crosshair", state.onCrosshair)
     state.observer.disconnect()
     states.delete(root)
   }

@@ -250,6 +250,7 @@ function draw(state) {
   drawGlow(g, state, lit)
   for (let band = 0; band < bandCount(state); band++) drawBand(g, state, band, query)
   if (state.hover !== null && state.hover !== state.looks) drawLine(g, state, state.looks, "fixed", true)
+  if (state.pointed !== null && state.pointed < data.size) drawLine(g, state, state.pointed, "pointed at", true)
   drawLine(g, state, query, "looks", false)
   drawRanks(g, state, lit)
   say(state, query, lit)

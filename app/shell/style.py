@@ -12,6 +12,7 @@ STYLE = f"""<style>
 [role="tab"][aria-selected="true"] {{ color: inherit; }}
 [data-testid="stBaseButton-segmented_controlActive"] p, [data-testid="stBaseButton-pillsActive"] p,
 [role="tab"][aria-selected="true"] p {{ color: inherit; font-weight: 650; }}
+.st-key-bar_keys, .st-key-crosshair {{ position: absolute; }}
 @media (forced-colors: active) {{
   .lb-track, .lb-fill, .lb-call {{ forced-color-adjust: none; }}
 }}

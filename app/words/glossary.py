@@ -66,9 +66,11 @@ def list_terms() -> list[Term]:
 def find_terms(asked: str, terms: Sequence[Term] | None = None) -> list[Term]:
     """Terms in which every word of `asked` occurs, whatever its case; those whose name has them come first.
 
+    Signs around a word count for nothing.
+
     All of them when nothing is asked.
     """
-    words = asked.casefold().split()
+    words = [word for part in asked.casefold().split() if (word := part.strip(",;:.!?\"'()"))]
     searched = list_terms() if terms is None else list(terms)
     found = [
         one for one in searched if all(w in f"{one.name} {one.meaning} {one.paper}".casefold() for w in words)

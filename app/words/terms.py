@@ -50,7 +50,7 @@ TERMS: tuple[Term, ...] = (
         ("Direction", "Where the price goes from the next open to the close at the end of the horizon."),
         ("Volatility", "How much the price will move within the horizon, whichever way."),
         ("Regime", "How the market moves around the bar, half of it bars that have not come yet."),
-        ("Bullish", "The price rises within the horizon by more than a band that is as wide as it usually "
+        ("Bullish", "The price rises within the horizon by more than a band that widens with its usual "
          "moves."),
         ("Bearish", "The price falls within the horizon by more than that band."),
         ("Sideways", "The price ends the horizon inside the band."),

@@ -66,6 +66,7 @@ def test_all_words_asked_for_must_be_there_in_any_case_and_names_come_first() ->
     ]
     assert [one.name for one in find_terms("walk-forward", terms)] == ["Walk-Forward", "Fold"]
     assert [one.name for one in find_terms("TRAINING several", terms)] == ["Walk-Forward"]
+    assert [one.name for one in find_terms('"Fold"?', terms)] == ["Fold"]
     assert [one.name for one in find_terms("nobody", terms)] == ["Walk-Forward"]
     assert find_terms("  ", terms) == terms
     assert find_terms("nowhere", terms) == []

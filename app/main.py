@@ -55,6 +55,9 @@ PAGES = (
         "performance", "Performance", ":material/leaderboard:", "The model beside its baselines", False, False
     ),
     PageSpec(
+        "backtest", "Backtest", ":material/monitoring:", "What acting on the calls would have earned",
+    ),
+    PageSpec(
         "data", "Data", ":material/database:", "Bring bars, see what is stored and what was wrong with it",
         needs_bars=False, needs_model=False,
     ),

@@ -94,6 +94,10 @@ CHOICES: dict[str, Choice] = {
     "changes": Choice(""),
     "risk_shown": Several(None),
     "score": Choice(None),
+    "backtest_timeframe": Choice(None),
+    "backtest_rules": Choice(""),
+    "backtest_instrument": Choice(None),
+    "backtest_slices": Choice(None),
     "term": Choice(""),
 }
 """By the key of the widget, which is also the parameter's name."""

@@ -11,12 +11,12 @@ from core.data.dataset import LabelledSeries
 from core.data.store import BarStore
 from core.disk import digest_file, digest_json
 from core.errors import InputError
+from core.experiments.walk_forward.find import FOLDER
 from core.experiments.walk_forward.records import WalkForwardResult
 from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
 from core.explain.evidence.sample import WindowSample, draw_sample, known_series
 from core.explain.evidence.store import PARTS, find_evidence
 from core.predictor import Predictor
-from core.review.rows import FOLDER
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,7 @@ def show_backtest(result: dict[str, Any]) -> str:
         "",
         _drawdown_sentence(model["drawdown"]),
         f"Probability that the true Sharpe ratio is positive, counting {result['trials']:,} trainings and "
-        "settings looked at (deflated Sharpe): "
-        f"{_number(model['deflated_sharpe'])}.",
+        f"settings looked at (deflated Sharpe): {_number(model['deflated_sharpe'])}.",
         "",
         table([_cost_row(name, one) for name, one in result["costs"].items()], "no rows"),
         "",

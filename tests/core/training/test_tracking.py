@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from core.training import tracking
-from core.training.tracking import EXPERIMENT, TrackedRun, track_run, tracking_uri
+from core.training.tracking import EXPERIMENT, TrackedRun, count_runs, track_run, tracking_uri
 from tests.conftest import small_config
 
 
@@ -69,6 +69,16 @@ def test_an_interrupted_run_is_gone_on_with(home, client):
     assert len(client.get_metric_history(first.run_id, "loss")) == 2
     with track_run(home, "again", small_config(), run_id="0" * 32) as third:
         assert third.run_id not in (first.run_id, "0" * 32)
+
+
+def test_every_run_is_counted_a_deleted_one_too(home, client, tmp_path):
+    before = count_runs(home)
+    assert before >= 1
+    with track_run(home, "counted", small_config()) as run:
+        pass
+    client.delete_run(run.run_id)
+    assert count_runs(home) == before + 1
+    assert count_runs(tmp_path / "nobody") == 0
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////proc/none/mlflow.db", "nonsense://x"])

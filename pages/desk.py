@@ -10,6 +10,7 @@ from app.desk.panels import choose_lines, draw_chosen, draw_table, draw_update
 from app.desk.words import Line, desk_sentence
 from app.shell import cached, controls, notices
 from app.shell.choosers import choose_task
+from app.stances.cached import stances
 
 
 def view() -> None:
@@ -18,7 +19,9 @@ def view() -> None:
         model = controls.model_key()
         stored = desk_cached.stored(model)
         series = cached.series()
-        lines = [Line(one, stored.get((one.instrument, one.timeframe))) for one in series]
+        judged = stances(model, stored)
+        keys = [(one.instrument, one.timeframe) for one in series]
+        lines = [Line(one, stored.get(key), judged.get(key)) for one, key in zip(series, keys, strict=True)]
         tasks = [task.name for task in cached.predictor(model).bundle.config.tasks]
         moment = pd.Timestamp.now("UTC")
         head = st.empty()

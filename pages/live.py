@@ -12,6 +12,7 @@ from app.live.doubts import draw_doubts
 from app.live.why import draw_why
 from app.shell import cached, controls, notices
 from app.shell.view import CHOICES
+from app.stances.panels import draw_stance
 from app.words import predictions as prediction_words
 from app.words.records import RECORD_HELP
 
@@ -61,6 +62,8 @@ def draw_prediction(model: cached.ModelKey, at: controls.Moment) -> None:
     with st.skeleton(height=300):
         prediction = cached.predict(model, at.key, at.bar)
     draw_doubts(prediction, at)
+    with notices.guard():
+        draw_stance(model, at)
     records = {}
     with notices.guard():
         records = live_cached.confidence_records(model, prediction.known_at)

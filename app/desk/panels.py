@@ -21,7 +21,10 @@ from app.desk.words import (
 )
 from app.shell import cached, controls
 from app.shell.choosers import offer_csv
+from app.stances.panels import draw_choice
 from app.words.predictions import set_sentence, title_of, unlike_training
+from app.words.stances import NOT_CHOSEN, stance_sentence, stance_text
+from core.operations.stances import Stance
 
 LIVE = Path(__file__).resolve().parents[2] / "pages" / "live.py"
 TALLEST = 640
@@ -50,6 +53,11 @@ def draw_update(model: cached.ModelKey, lines: Sequence[Line]) -> None:
                 "Predict them now", key="desk_update", type="primary", on_click=_ask, args=(tuple(stale),),
                 help="The same on the command line: python -m core predict-all",
             )  # fmt: skip
+    waiting = {line.summary.timeframe for line in lines if line.stance == NOT_CHOSEN}
+    if waiting:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/balance: The strategy's {NOT_CHOSEN}.", width="content")
+            draw_choice(model, tuple(sorted(waiting)))
 
 
 def choose_lines(lines: Sequence[Line], task: str) -> list[Line]:
@@ -78,7 +86,7 @@ def draw_table(
     titles = [title_of(name) for name in tasks]
     muted = _MUTED[controls.is_dark()]
     styled = table.style.map(lambda cell: muted if cell == "no call" else "", subset=[*titles, "Before"]).map(
-        lambda cell: muted if str(cell).startswith(("no trade", "no prediction")) else "", subset=["Stance"]
+        lambda cell: muted if str(cell).startswith(("no t", "no p", "thresholds")) else "", subset=["Stance"]
     )
     picked = st.dataframe(
         styled, hide_index=True, height="content" if len(table) <= 16 else TALLEST, key="desk_table",
@@ -106,6 +114,8 @@ def draw_chosen(model: cached.ModelKey, line: Line, tasks: Sequence[str]) -> Non
                     instrument=line.summary.instrument, timeframe=line.summary.timeframe, bar=None
                 )
                 st.switch_page(LIVE)
+        if isinstance(line.stance, Stance):
+            st.markdown(f"Stance: **{stance_text(line.stance)}**. {stance_sentence(line.stance)}")
         for task in tasks:
             said, before = line.said(task), line.said(task, before=True)
             if said is None:

@@ -12,8 +12,10 @@ import pandas as pd
 from app.figures.theme import class_sign
 from app.strip import age_text
 from app.words.predictions import bar_text, title_of
+from app.words.stances import stance_text
 from core.data.store import SeriesSummary
 from core.operations.latest import Key, Latest
+from core.operations.stances import Stance
 from core.prediction import Prediction, TaskPrediction
 
 NOT_ASKED = "not predicted yet"
@@ -51,15 +53,12 @@ class Line:
     latest
         What is stored of it; None where the model was never asked.
     stance
-        What the strategy does about it, in short; empty where that is not known.
-    traded
-        Whether it takes a position.
+        What the strategy does about it, or why that is not known; None without a prediction.
     """
 
     summary: SeriesSummary
     latest: Latest | None
-    stance: str = NO_STANCE
-    traded: bool = False
+    stance: Stance | str | None = None
 
     @property
     def key(self) -> Key:
@@ -74,6 +73,11 @@ class Line:
         """Whether its bars are others than those that were predicted on."""
         found = self.latest
         return found is None or (found.last, found.bars) != (self.summary.last, self.summary.bars)
+
+    @property
+    def traded(self) -> bool:
+        """Whether the strategy takes a position."""
+        return isinstance(self.stance, Stance) and self.stance.side != 0
 
     def said(self, task: str, *, before: bool = False) -> TaskPrediction | None:
         """What the model says of a task at the newest bar, or said at the one before."""
@@ -119,7 +123,8 @@ def desk_table(
         said, before = line.said(task), line.said(task, before=True)
         row: dict[str, object] = {
             "Series": f"{line.summary.instrument} {line.summary.timeframe}",
-            "Stance": line.stance if line.now else f"no prediction: {note_of(line)}",
+            "Stance": stance_of(line),
+            "Open": link_to(line.summary, model),
         }
         row |= {title_of(name): call_text(line.said(name)) for name in tasks}
         sure = np.nan if said is None or said.stated is None else said.stated.confidence
@@ -134,10 +139,16 @@ def desk_table(
             "Bar": bar_text(line.summary.last, line.summary.timeframe, zone),
             "Next due": _due(line.latest, zone),
             "Note": note_of(line),
-            "Open": link_to(line.summary, model),
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def stance_of(line: Line) -> str:
+    """The stance in short; where there is no prediction, why."""
+    if line.now is None:
+        return f"no prediction: {note_of(line)}"
+    return stance_text(line.stance) if isinstance(line.stance, Stance) else line.stance or ""
 
 
 def call_text(said: TaskPrediction | None) -> str:
@@ -203,7 +214,7 @@ def desk_sentence(lines: Sequence[Line], task: str, moment: pd.Timestamp) -> str
         f"**{len(keep(lines, 'doubtful', task))}** unlike training",
         f"**{sum(feed.state == 'late' for feed in feeds)}** late",
     ]
-    if any(line.stance for line in lines):
+    if any(isinstance(line.stance, Stance) for line in lines):
         parts.insert(1, f"**{len(keep(lines, 'traded', task))}** in a trade")
     return " · ".join(parts)
 
@@ -231,7 +242,8 @@ def _share(said: TaskPrediction, name: str) -> float:
 
 def _moved(now: TaskPrediction, before: TaskPrediction) -> float:
     """Points that the class called now has gained since the bar before."""
-    return 100 * (_share(now, now.call) - _share(before, now.call))
+    # A negative zero would be shown with its sign.
+    return round(100 * (_share(now, now.call) - _share(before, now.call))) + 0.0
 
 
 def _strangeness(now: Prediction | None) -> str:

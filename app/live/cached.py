@@ -69,6 +69,12 @@ def walk_forward_result(model: cached.ModelKey) -> WalkForwardResult | None:
     return next((result for origin, result in _sources(model) if origin != "own"), None)
 
 
+def walk_forward_folder(model: cached.ModelKey) -> Path | None:
+    """Where the model's own walk-forward lies; None where there is none."""
+    found = _walk_forward(model)
+    return None if found is None else Path(found.folder)
+
+
 def measured_rows(model: cached.ModelKey) -> pd.DataFrame | None:
     """Test bars on which this model, else models trained the same way, stated how sure they are."""
     return next((result.rows for origin, result in _sources(model) if origin != "other"), None)

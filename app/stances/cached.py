@@ -17,7 +17,7 @@ from core.operations.latest import Key, Latest
 from core.operations.stances import (
     Stance,
     call_of,
-    choose_newest,
+    choose_all,
     judge_each,
     read_thresholds,
     stack_calls,
@@ -73,16 +73,12 @@ def await_choice(model: cached.ModelKey, timeframes: tuple[str, ...]) -> bool:
     applied, refused = rules(), _refused()
 
     def work(progress: Progress, cancelled: Cancelled) -> bool:
-        meter = Meter(progress, cancelled, len(timeframes))
-        for timeframe in timeframes:
-            meter.check()
-            if folder is not None:
-                try:
-                    choose_newest(store, folder, applied, timeframe)
-                except InputError as error:
+        if folder is not None:
+            meter = Meter(progress, cancelled, len(timeframes))
+            for timeframe, found in choose_all(store, folder, applied, timeframes, meter).items():
+                if isinstance(found, InputError):
                     path = thresholds_path(store.home, folder, applied, timeframe)
-                    refused[str(path)] = f"no thresholds: {error}"
-            meter.add(1)
+                    refused[str(path)] = f"no thresholds: {found}"
         return True
 
     key = ("thresholds", str(home_folder()), model, timeframes)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.command import AddCommand, open_predictor, parse_time, show_progress
 from core.cli.output import show_evaluation, show_latest, show_prediction, show_training, table
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.predictor import Predictor
 
 
 def add_commands(command: AddCommand) -> None:
@@ -115,6 +119,7 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
 
 def predict_all(options: argparse.Namespace) -> dict[str, Any]:
     """Predict at every series' newest bar and store it."""
+    from core.bundle import find_model
     from core.operations.latest import LatestError, find_stale, latest_path, read_latest, update_latest
 
     predictor = open_predictor(options.model)
@@ -127,10 +132,30 @@ def predict_all(options: argparse.Namespace) -> dict[str, Any]:
     stored = update_latest(predictor, stale, progress=show_progress("series"))
     return {
         "file": str(latest_path(home, version)),
+        "thresholds": _choose_thresholds(predictor, find_model(home, options.model)),
         "model_name": predictor.bundle.name,
         "model_version": version,
         "predicted": len(stale),
         "series": [stored[key].to_dict() for key in sorted(stored)],
+    }
+
+
+def _choose_thresholds(predictor: Predictor, folder: Path) -> dict[str, Any]:
+    """By timeframe of the model's walk-forward, what a call must reach, or why that is not known."""
+    from core.experiments.walk_forward.find import find_walk_forward
+    from core.operations.stances import choose_all
+    from core.progress import Meter
+    from core.trading.rules import load_rules
+
+    path = find_walk_forward(predictor.store.home, folder, predictor.bundle.name)
+    if path is None:
+        return {}
+    frames = sorted({one.timeframe for one in predictor.store.series()} & set(predictor.bundle.timeframes))
+    meter = Meter(show_progress("thresholds"), None, len(frames))
+    found = choose_all(predictor.store, path, load_rules(), frames, meter)
+    return {
+        timeframe: str(one) if isinstance(one, InputError) else one.to_dict()
+        for timeframe, one in found.items()
     }
 
 

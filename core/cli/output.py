@@ -64,8 +64,23 @@ def show_latest(result: dict[str, Any]) -> str:
             said[name] = f"{none}{task['call']} {100 * top:.0f}%"
         lines.append(said)
     shown = pd.DataFrame(lines).fillna("").to_string(index=False) if lines else "No series stored."
-    counted = f"{result['predicted']} of {len(result['series'])} series predicted anew"
-    return f"{shown}\n{counted}, in {result['file']}"
+    counted = f"{result['predicted']} of {len(result['series'])} series predicted anew, in {result['file']}"
+    return "\n".join([shown, *_thresholds(result["thresholds"]), counted])
+
+
+def _thresholds(found: dict[str, Any]) -> list[str]:
+    """What a call must reach to be acted on, by timeframe; the command where no walk-forward can tell."""
+    if not found:
+        return ["no thresholds: run python -m core walk-forward"]
+    return [
+        f"thresholds of {timeframe}: {one}"
+        if isinstance(one, str)
+        else f"thresholds of {timeframe}: probability {100 * one['probability']:.0f}%, sure "
+        f"{100 * one['confidence']:.0f}%"
+        if one["trading"]
+        else f"thresholds of {timeframe}: none paid on the calibrate bars, no call is acted on"
+        for timeframe, one in found.items()
+    ]
 
 
 def _unlike(result: dict[str, Any]) -> str:

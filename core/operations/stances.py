@@ -22,6 +22,7 @@ from core.errors import InputError
 from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
 from core.prediction import Prediction
 from core.predictor import Predictor
+from core.progress import Meter
 from core.trading.calls import Calls, from_predictions
 from core.trading.rules import Rules
 from core.trading.stance import Thresholds, judge_calls
@@ -154,6 +155,27 @@ def read_thresholds(path: Path) -> Thresholds | None:
         return Thresholds(**limits, **counts, utility=utility)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def choose_all(
+    store: BarStore, walk_forward: Path, rules: Rules, timeframes: Sequence[str], meter: Meter
+) -> dict[str, Thresholds | InputError]:
+    """`choose_newest` of several timeframes, each with its thresholds or what refuses them.
+
+    Raises
+    ------
+    Stopped
+        If the meter says so; what was chosen until then is kept.
+    """
+    found: dict[str, Thresholds | InputError] = {}
+    for timeframe in timeframes:
+        meter.check()
+        try:
+            found[timeframe] = choose_newest(store, walk_forward, rules, timeframe)
+        except InputError as error:
+            found[timeframe] = error
+        meter.add(1)
+    return found
 
 
 def choose_newest(store: BarStore, walk_forward: Path, rules: Rules, timeframe: str) -> Thresholds:

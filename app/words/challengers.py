@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.figures.theme import class_sign
-from app.words.numbers import MINUS, percent, signed
+from app.words.numbers import MINUS, percent, signed, unsigned_zero
 from core.experiments.challengers import Split
 from core.review.disagreement import APART, FEWEST, Compared, Disagreement
 
@@ -66,8 +66,8 @@ def _nearer(compared: Compared) -> str:
     losses = f"log-loss {compared.model:.3f} against {compared.challenger:.3f}"
     if not np.isfinite(found.low):
         return f"{losses}, {found.blank or 'no interval'}, so neither is shown to be nearer"
-    low, high = signed(found.low, ".3f"), signed(found.high, ".3f")
-    between = f"difference {signed(found.value, '.3f')} [{low}, {high}]"
+    value, low, high = (unsigned_zero(signed(end, ".3f")) for end in (found.value, found.low, found.high))
+    between = f"difference {value} [{low}, {high}]"
     if found.high < 0:
         return f"the model was nearer, {losses}, {between}"
     if found.low > 0:

@@ -14,6 +14,7 @@ from app.words.numbers import percent
 from app.words.stances import HELP, NOT_CHOSEN, hindsight_sentence, stance_sentence
 from core.operations.stances import Stance
 
+_STYLE = "<style>.lb-stance { line-height: 1.25; position: relative; }</style>"
 _CHOOSING = "thresholds_asked"
 
 
@@ -21,7 +22,7 @@ def draw_stance(model: cached.ModelKey, at: controls.Moment) -> None:
     """What the strategy does about the calls of the chosen bar, with every reason to stay out."""
     found = stance_cached.stance(model, at.key, at.bar)
     with st.container(border=True, key="stance"):
-        st.html(STYLE + stance_panel(found))
+        st.html(STYLE + _STYLE + stance_panel(found))
         until = stance_cached.chosen_until(model)
         if isinstance(found, Stance) and until is not None and bar_time(at.bar) < until:
             st.caption(hindsight_sentence(until))
@@ -55,7 +56,7 @@ def stance_panel(found: Stance | str) -> str:
     shape = "" if isinstance(found, Stance) and found.side else " lb-none"
     edge = "border:2px solid currentColor;" if not shape else ""
     return (
-        f'<div class="lb-panel"><div class="lb-head"><span class="lb-title lb-told" tabindex="0">Stance'
+        f'<div class="lb-stance"><div class="lb-head"><span class="lb-title lb-told" tabindex="0">Stance'
         f'<span class="lb-tip" role="tooltip">{escape(HELP)}</span></span>'
         f'<span class="lb-call{shape}" style="{edge}">{escape(badge)}</span></div>'
         f'<div class="lb-sure">{escape(said)}</div></div>'

@@ -6,11 +6,13 @@ import streamlit as st
 
 from app.review import cached as review_cached
 from app.review import choices as review_choices
+from app.review import notes as review_notes
 from app.review.choices import SCORE_FILTERS, Review
 from app.review.panels import draw_confusion, draw_labels_and_learning, draw_scores, draw_targets
 from app.review.words import SCORE_WORDS
-from app.shell import controls, notices
+from app.shell import cached, controls, notices
 from app.shell.view import keep_known
+from app.validation.download import draw_pack
 from app.words.predictions import title_of
 from core.review.performance import SCORES
 from core.review.rows import RowFilter
@@ -45,3 +47,5 @@ with notices.guard():
     review = review_choices.choose_rows(SCORE_FILTERS)
     if review:
         view(review)
+    draw_pack()
+    review_notes.draw_notes(cached.predictor(controls.model_key()).bundle)

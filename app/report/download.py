@@ -13,6 +13,7 @@ from app.report.command import build_body, report_name
 from app.report.html import wrap_page
 from app.report.material import Records, gather_material
 from app.report.sections import name_of
+from app.review.notes import draw_notes
 from app.shell import cached, controls, jobs, notices
 from app.shell.selection import Selection, bar_time
 from core.errors import InputError
@@ -64,6 +65,9 @@ def draw_asked(at: controls.Moment) -> None:
         report = _await(asked, at)
         if report is not None:
             _offer(report, asked.chosen)
+            draw_notes(
+                cached.predictor(controls.model_key()).bundle, "prediction", name_prediction(asked.chosen)
+            )
 
 
 def _await(asked: Asked, at: controls.Moment) -> Report | None:
@@ -120,6 +124,11 @@ def _offer(report: Report, chosen: Selection) -> None:
             on_click="ignore", key="report_download",
         )  # fmt: skip
         st.button(":material/close:", key="report_close", help="Put it away", on_click=_forget)
+
+
+def name_prediction(chosen: Selection) -> str:
+    """What a note on one prediction is about: 'AAPL 1d 2013-03-01 direction'."""
+    return f"{chosen.instrument} {chosen.timeframe} {chosen.bar} {chosen.task}"
 
 
 def _ask(at: controls.Moment) -> None:

@@ -1,4 +1,4 @@
 """The Calibration, Selective prediction and Performance screens.
 
-Files: cached, choices, link, panels, tables, words.
+Files: cached, choices, link, notes, panels, tables, words.
 """

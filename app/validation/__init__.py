@@ -1,4 +1,4 @@
 """The validation pack as a page of its own, and the button that makes one.
 
-Files: command, sheet.
+Files: command, download, sheet.
 """

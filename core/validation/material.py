@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.bundle import SHIPPED, Bundle, find_model, load_bundle
+from core.bundle import Bundle, find_model, load_bundle
 from core.data.dataset import LabelledSeries
 from core.data.store import BarStore
 from core.disk import digest_file, digest_json
 from core.errors import InputError
-from core.experiments.walk_forward.find import FOLDER
+from core.experiments.walk_forward.find import find_walk_forward
 from core.experiments.walk_forward.records import WalkForwardResult
-from core.experiments.walk_forward.results import SUMMARY, load_walk_forward
+from core.experiments.walk_forward.results import load_walk_forward
 from core.explain.evidence.sample import WindowSample, draw_sample, known_series
 from core.explain.evidence.store import PARTS, find_evidence
 from core.predictor import Predictor
+from core.trading.backtest import backtest_model
+from core.trading.results import BacktestResult
+from core.trading.rules import load_rules
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,14 @@ class Material:
             return draw_sample(self.predictor, self.windows)
         except InputError:
             return None
+
+    @cached_property
+    def backtest(self) -> BacktestResult | str:
+        """The model's calls traded by the rules that ship; why not, in a sentence, where they cannot be."""
+        try:
+            return backtest_model(self.store, self.bundle, self.folder, load_rules())
+        except InputError as error:
+            return str(error)
 
     @property
     def walk(self) -> str:
@@ -126,16 +137,6 @@ def gather_material(
     walked = walk_forward or find_walk_forward(store.home, folder, bundle.name)
     result = None if walked is None else load_walk_forward(walked)
     return Material(Predictor(bundle, store), folder, result, walked, windows)
-
-
-def find_walk_forward(home: Path, model: Path, name: str) -> Path | None:
-    """Folder of the finished walk-forward of a model; None where there is none.
-
-    Looked for in the model's own folder, beside the shipped model, and by its name in the home.
-    """
-    beside = [SHIPPED.parent / FOLDER] if model == SHIPPED else []
-    folders = (model / FOLDER, *beside, home / FOLDER / name)
-    return next((folder for folder in folders if (folder / SUMMARY).is_file()), None)
 
 
 def _list_files(folder: Path) -> list[Path]:

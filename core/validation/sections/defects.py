@@ -9,6 +9,7 @@ from core.validation.defects import folds, forecasts, series
 from core.validation.defects.check import Check
 from core.validation.findings import Section, judge
 from core.validation.material import Material
+from core.validation.sections.backtest import check_backtest
 
 TITLE = "Search for known defects"
 EXPECTED = (
@@ -26,8 +27,8 @@ EXPECTED = (
 """The kinds looked for, in the order they are reported."""
 
 
-def search_defects(material: Material, costs: Check | None = None) -> Section:
-    """Every check that what is stored allows; `costs` is that of the backtest, where there is one."""
+def search_defects(material: Material) -> Section:
+    """Every check that what is stored allows."""
     checks: dict[str, Check] = {}
     if material.result is not None:
         tasks = forecasts.read_tasks(material.result)
@@ -44,15 +45,15 @@ def search_defects(material: Material, costs: Check | None = None) -> Section:
         checks = {check.defect: check for check in found}
     if material.series:
         checks["stale feature"] = find_stale(material.series, material)
-    if costs is not None:
-        checks["wrong costs"] = costs
+    if not isinstance(material.backtest, str):
+        checks["wrong costs"] = check_backtest(material.backtest)
     findings = []
     for name in EXPECTED:
         check = checks.get(name)
         if check is None:
             missing = {
                 "stale feature": "No stored series of the model's instruments is as long as a window.",
-                "wrong costs": "There is no backtest of this model to look at.",
+                "wrong costs": str(material.backtest),
             }
             said, holds = missing.get(name, "This model has no walk-forward."), None
         else:

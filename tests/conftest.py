@@ -23,6 +23,8 @@ from core.training.trainer import build_model
 
 # Numbers are compared with those of the CPU; what concerns another device asks for it.
 os.environ.setdefault("LOOKBACK_DEVICE", "cpu")
+# A dependency of the tests alone must not change how pandas sums.
+pd.set_option("compute.use_bottleneck", False)
 
 
 def random_walk(instrument: str, bars: int, seed: int, timeframe: str = "1d") -> pd.DataFrame:

@@ -106,7 +106,9 @@ def _shown_sentence(result: dict[str, Any]) -> str:
     """What comes first: a claim only where all three comparisons hold."""
     measured = result["measures"]["model"]
     if not measured["trades"]:
-        return "Nothing is shown: no trade was made. In no fold did a pair of thresholds earn anything."
+        open_to_some = any(one["trading"] for one in result["thresholds"])
+        why = "No call passed every rule" if open_to_some else "In no fold did any pair of thresholds pay"
+        return f"Nothing is shown: no trade was made. {why}."
     decisive = [one for one in result["comparisons"] if one["against"] in _DECISIVE]
     sharpe = _with_interval(measured["sharpe"])
     if result["anything_shown"]:

@@ -22,6 +22,7 @@ from app.desk.words import (
 from app.shell import cached, controls
 from app.shell.choosers import offer_csv
 from app.stances.panels import draw_choice
+from app.words.numbers import signed, unsigned_zero
 from app.words.predictions import set_sentence, title_of, unlike_training
 from app.words.stances import NOT_CHOSEN, stance_sentence, stance_text
 from core.operations.stances import Stance
@@ -88,6 +89,7 @@ def draw_table(
     styled = table.style.map(lambda cell: muted if cell == "no call" else "", subset=[*titles, "Before"]).map(
         lambda cell: muted if str(cell).startswith(("no t", "no p", "thresholds")) else "", subset=["Stance"]
     )
+    styled = styled.format(dict.fromkeys(_PERCENT, "{:.1f}%") | {"Points": _points}, na_rep="–")
     picked = st.dataframe(
         styled, hide_index=True, height="content" if len(table) <= 16 else TALLEST, key="desk_table",
         on_select="rerun", selection_mode="single-row", alt="Every series at its newest bar",
@@ -96,7 +98,10 @@ def draw_table(
     offer_csv(table.drop(columns="Open"), "desk")
     rows = [row for row in picked["selection"]["rows"] if row < len(lines)]
     if not rows:
-        st.caption("Choose a row for its doubts and to open it on Live; a click on a heading sorts.")
+        st.caption(
+            "Choose a row, with Shift and Space on the keyboard, for its doubts and to open it on Live; a click "
+            "on a heading sorts."
+        )
         return None
     return lines[rows[0]]
 
@@ -116,6 +121,8 @@ def draw_chosen(model: cached.ModelKey, line: Line, tasks: Sequence[str]) -> Non
                 st.switch_page(LIVE)
         if isinstance(line.stance, Stance):
             st.markdown(f"Stance: **{stance_text(line.stance)}**. {stance_sentence(line.stance)}")
+        elif line.stance:
+            st.markdown(f"Stance: {line.stance}")
         for task in tasks:
             said, before = line.said(task), line.said(task, before=True)
             if said is None:
@@ -135,16 +142,18 @@ def _configure(titles: Sequence[str]) -> dict:
     configured: dict = {
         "Series": columns.TextColumn(pinned=True, width=110),
         "Stance": columns.TextColumn(width=250, help=COLUMN_HELP["Stance"]),
-        "Points": columns.NumberColumn(format="%+.0f", width=65, help=COLUMN_HELP["Points"]),
+        "Points": columns.NumberColumn(width=65, help=COLUMN_HELP["Points"]),
         "Open": columns.LinkColumn(display_text="Live ↗", width=65, help="Opens the series on Live"),
         "Unlike training": columns.TextColumn(help=COLUMN_HELP["Unlike training"], width=110),
         "Before": columns.TextColumn(help=COLUMN_HELP["Before"], width=95),
         "Note": columns.TextColumn(width=300),
     }
     configured |= {title: columns.TextColumn(width=100) for title in titles}
-    return configured | {
-        name: columns.NumberColumn(format="%.1f%%", width=75, help=COLUMN_HELP[name]) for name in _PERCENT
-    }
+    return configured | {name: columns.NumberColumn(width=75, help=COLUMN_HELP[name]) for name in _PERCENT}
+
+
+def _points(points: float) -> str:
+    return unsigned_zero(signed(points, ".0f"))
 
 
 def _ask(stale: tuple) -> None:

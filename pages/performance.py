@@ -14,6 +14,7 @@ from app.shell import cached, controls, notices
 from app.shell.view import keep_known
 from app.validation.download import draw_pack
 from app.words.predictions import title_of
+from core.review.notes import name_slice
 from core.review.performance import SCORES
 from core.review.rows import RowFilter
 
@@ -47,5 +48,9 @@ with notices.guard():
     review = review_choices.choose_rows(SCORE_FILTERS)
     if review:
         view(review)
-    draw_pack()
-    review_notes.draw_notes(cached.predictor(controls.model_key()).bundle)
+    if cached.models():
+        bundle = cached.predictor(controls.model_key()).bundle
+        draw_pack()
+        review_notes.draw_notes(bundle)
+        if review and review.chosen != RowFilter(review.chosen.task):
+            review_notes.draw_notes(bundle, "slice", name_slice(review.chosen))

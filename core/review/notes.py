@@ -18,6 +18,7 @@ from typing import Literal, get_args
 
 from core.disk import digest_parts, hold_lock
 from core.errors import InputError
+from core.review.rows import RowFilter
 
 Verdict = Literal["accepted", "to be fixed", "rejected"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -137,6 +138,14 @@ def read_notes(
         for note in _read_all(Path(home) / FILE)
         if model in (None, note.model) and subject in (None, note.subject) and about in (None, note.about)
     ]
+
+
+def name_slice(chosen: RowFilter) -> str:
+    """What a note on the rows of a filter is about: 'direction, instrument BBB'."""
+    parts = [
+        f"{name} {value}" for name, value in asdict(chosen).items() if name != "task" and value is not None
+    ]
+    return ", ".join([chosen.task, *parts])
 
 
 def _read_all(path: Path) -> Iterator[Note]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.confidence.sources import SOURCES
+from core.confidence.stated import SET_LEVEL
 from core.config import Config, TaskConfig
 from core.data.bars import one_column
 from core.data.inputs import BarsBySeries
@@ -163,7 +164,7 @@ def from_walk_forward(
     said = said[:, [classes.index(name) for name in SIDES if name in classes]]
     said = np.pad(said, ((0, 0), (0, 3 - said.shape[1])))
     stated = forecaster == MODEL
-    sets = direction[set_columns(0.9)[0]].to_numpy() if stated else np.full(len(said), -1)
+    sets = direction[set_columns(SET_LEVEL)[0]].to_numpy() if stated else np.full(len(said), -1)
     confidence = direction["confidence"].to_numpy(np.float64) if stated else said.max(axis=1)
     return Calls(
         forecaster=forecaster,
@@ -290,8 +291,7 @@ def _stated_shares(predictions: Sequence[Prediction], task: TaskConfig | None) -
 
 
 def _most_probable(shares: np.ndarray) -> np.ndarray:
-    known = np.isfinite(shares).all(axis=1)
-    return np.where(known, np.nan_to_num(shares).argmax(axis=1), -1)
+    return np.where(np.isfinite(shares).all(axis=1), np.nan_to_num(shares).argmax(axis=1), -1)
 
 
 def _holds_both(said: np.ndarray, sizes: np.ndarray) -> np.ndarray:

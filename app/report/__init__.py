@@ -1,4 +1,4 @@
 """The report of one prediction as one HTML file, from the templates page.html and parts.html.
 
-Files: command, download, html, material, sections.
+Files: command, download, html, material, review, sections.
 """

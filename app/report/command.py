@@ -22,6 +22,7 @@ from core.bundle import find_model, load_bundle
 from core.cli.command import parse_time, show_progress
 from core.data.store import BarStore
 from core.errors import InputError
+from core.experiments.walk_forward.records import WalkForwardResult
 from core.explain.evidence.store import read_evidence
 from core.explain.explanation import pose_question
 from core.explain.methods.settings import Settings
@@ -41,6 +42,7 @@ def build_body(material: Material) -> str:
         for draw in (
             sections.draw_head,
             sections.draw_prediction,
+            sections.draw_review,
             sections.draw_candles,
             sections.draw_causes,
             sections.draw_attribution,
@@ -84,9 +86,9 @@ def _write(options: argparse.Namespace) -> int:
         settings=Settings(grouping=options.grouping, seed=options.seed),
         member=options.member,
     )  # fmt: skip
-    records, troubles = _read_records(folder, predictor, moment.prediction.known_at)
+    records, past, troubles = _read_review(folder, predictor, moment.prediction.known_at)
     material = gather_material(
-        moment, question, records=records, troubles=troubles, address=options.address,
+        moment, question, records=records, walk_forward=past, troubles=troubles, address=options.address,
         progress=show_progress("explaining"),
     )  # fmt: skip
     page = build_report(material).encode()
@@ -94,18 +96,21 @@ def _write(options: argparse.Namespace) -> int:
     return len(page)
 
 
-def _read_records(folder: Path, predictor: Predictor, known: pd.Timestamp) -> tuple[Records, tuple[str, ...]]:
+def _read_review(
+    folder: Path, predictor: Predictor, known: pd.Timestamp
+) -> tuple[Records, WalkForwardResult | None, tuple[str, ...]]:
     from streamlit.logger import set_log_level
 
     # Streamlit warns about every cache that is used outside a running workbench.
     set_log_level(logging.ERROR)
-    from app.live.cached import confidence_records
+    from app.live.cached import confidence_records, walk_forward
     from app.shell.cached import ModelKey
 
+    model = ModelKey(str(folder), predictor.bundle.version)
     try:
-        return confidence_records(ModelKey(str(folder), predictor.bundle.version), known), ()
+        return confidence_records(model, known), walk_forward(model), ()
     except InputError as error:
-        return {}, (str(error),)
+        return {}, None, (str(error),)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from app.review.notes import draw_notes
 from app.shell import cached, controls, jobs, notices
 from app.shell.selection import Selection, bar_time
 from core.errors import InputError
+from core.experiments.walk_forward.records import WalkForwardResult
 from core.explain.evidence.store import read_evidence
 from core.explain.explanation import pose_question
 from core.explain.moment import Moment
@@ -75,14 +76,16 @@ def _await(asked: Asked, at: controls.Moment) -> Report | None:
     predictor, address = cached.predictor(model), _address()
     troubles: tuple[str, ...] = ()
     records: Records = {}
+    past: WalkForwardResult | None = None
     try:
+        past = live_cached.walk_forward(model)
         records = live_cached.confidence_records(model, known_at(bar_time(at.bar), at.key.timeframe))
     except InputError as error:
         troubles = (str(error),)
 
     def work(progress: Progress, cancelled: Cancelled) -> Report:
         return make_report(
-            predictor, asked.chosen, records, troubles, address, progress=progress, cancelled=cancelled
+            predictor, asked.chosen, records, past, troubles, address, progress=progress, cancelled=cancelled
         )
 
     return jobs.await_result(("report", asked.token, model, at.key), "Making the report", work)
@@ -92,6 +95,7 @@ def make_report(
     predictor: Predictor,
     chosen: Selection,
     records: Records,
+    walk_forward: WalkForwardResult | None = None,
     troubles: tuple[str, ...] = (),
     address: str | None = None,
     *,
@@ -106,8 +110,8 @@ def make_report(
         target=chosen.target, method=chosen.method, reference=chosen.reference, member=chosen.member,
     )  # fmt: skip
     material = gather_material(
-        moment, question, records=records, troubles=troubles, address=address, progress=progress,
-        cancelled=cancelled,
+        moment, question, records=records, walk_forward=walk_forward, troubles=troubles, address=address,
+        progress=progress, cancelled=cancelled,
     )  # fmt: skip
     report = Report(name_of(material), build_body(material), 0)
     return replace(report, size=len(report.to_html()))

@@ -11,11 +11,13 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
+from app.report.review import ModelReview, review_model
 from app.shell.selection import Selection, bar_name
 from app.similar.words import outcome_lines
 from core.bundle import Bundle
 from core.data.bars import quoted_prices
 from core.errors import InputError
+from core.experiments.walk_forward.records import WalkForwardResult
 from core.explain.cache import open_cache
 from core.explain.evidence.store import Part, read_evidence
 from core.explain.explanation import Explanation, Question, check_explanation, explain_moment
@@ -68,6 +70,8 @@ class Material:
         Evidence; None where nobody measured it.
     similar
         None where no index of this model exists.
+    review
+        What the confidence was worth in the model's walk-forward; None without one.
     troubles
         Sentences about measurements that could not be read.
     made
@@ -83,6 +87,7 @@ class Material:
     planted: dict[str, Any] | None
     routing: dict[str, Any] | None
     similar: Similar | None
+    review: ModelReview | None
     troubles: tuple[str, ...]
     made: pd.Timestamp
     link: str
@@ -93,6 +98,7 @@ def gather_material(
     question: Question,
     *,
     records: Records | None = None,
+    walk_forward: WalkForwardResult | None = None,
     troubles: tuple[str, ...] = (),
     address: str | None = None,
     progress: Progress | None = None,
@@ -104,6 +110,8 @@ def gather_material(
     ----------
     records
         From `app.live.cached.confidence_records`.
+    walk_forward
+        The model's own, to be reviewed.
     address
         Where the workbench is served, for the link.
 
@@ -131,6 +139,7 @@ def gather_material(
         planted=_evidence(home, bundle, "planted", said),
         routing=_evidence(home, bundle, "routing", said),
         similar=_find_similar(moment, question.task, said),
+        review=None if walk_forward is None else review_model(walk_forward, bundle, question.task),
         troubles=tuple(said),
         made=cast(pd.Timestamp, pd.Timestamp.now("UTC").floor("s")),
         link=permalink(moment, question, address),

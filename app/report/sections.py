@@ -23,6 +23,7 @@ from app.figures.faithfulness import faithfulness_figure
 from app.figures.similar import multiple_svg, paths_figure
 from app.figures.theme import class_sign, time_labels
 from app.live.panels import task_panel
+from app.report import review
 from app.report.html import chart, fill
 from app.report.material import Material
 from app.similar.words import HOW, INTERVAL, doubts, moment_title, right_sentence, went_sentence
@@ -74,6 +75,11 @@ def draw_prediction(material: Material) -> str:
     shown = f"{prediction.instrument} {prediction.timeframe}"
     panels = [task_panel(task, material.records.get(name), shown) for name, task in prediction.tasks.items()]
     return fill("prediction", panels=panels)
+
+
+def draw_review(material: Material) -> str:
+    """What the confidence was worth before, and how good the model was beside what it must beat."""
+    return review.draw_review(material.review, material.explanation.question.task)
 
 
 def draw_candles(material: Material) -> str:

@@ -14,6 +14,7 @@ import pytest
 from app.report.command import build_body, build_report, main, report_name
 from app.report.html import fill, inline
 from app.report.material import gather_material, permalink
+from app.report.review import review_model
 from app.shell.selection import Selection, parse_params
 from core.bundle import save_bundle
 from core.data.store import BarStore
@@ -24,6 +25,7 @@ from core.explain.moment import Moment
 from core.explain.similar.index import build_index, save_index
 from core.predictor import Predictor
 from core.progress import Stopped
+from tests.core.review.synthetic_review import write_synthetic
 
 AT = pd.Timestamp("2009-06-05", tz="UTC")
 QUESTION = Question("direction", "Bearish", "ig", "window_mean", Settings(seed=3))
@@ -105,7 +107,8 @@ def test_nothing_is_fetched_and_the_one_link_is_the_permalink(page, material):
 def test_every_part_is_there_with_numbers_that_made_it(page, moment):
     text = read(page).text
     for heading in (
-        "What the model says", "What it saw", "Why Bearish, in words", "Which bars and features",
+        "What the model says", "What its confidence has been worth", "What it saw",
+        "Why Bearish, in words", "Which bars and features",
         "How far to trust this explanation", "Where the model looks", "Similar moments",
         "What made this report",
     ):  # fmt: skip
@@ -129,6 +132,26 @@ def test_what_was_not_measured_is_said_with_the_command(page):
     assert "has not been measured" in text
     assert "python -m core evidence" in text
     assert "no record yet" in text
+    assert "python -m core walk-forward" in text
+
+
+def test_the_review_of_its_walk_forward_is_told_drawn_and_tabled(moment, material, tmp_path):
+    result = write_synthetic(tmp_path / "walk")
+    reviewed = replace(material, review=review_model(result, moment.bundle, "direction"))
+    body = build_body(reviewed)
+    loader = read(body)
+    assert "figure-reliability" in loader.ids
+    assert "Above 60% it would have acted" in loader.text
+    assert "Off by" in loader.text
+    assert "always the usual shares" in loader.text
+    assert "2 expanding folds of AAA 1d and BBB 1d" in loader.text
+    assert len(body) - len(build_body(material)) < 100_000
+
+
+def test_a_walk_forward_without_the_task_or_with_hardly_a_row_is_no_review(moment, tmp_path):
+    result = write_synthetic(tmp_path / "walk")
+    assert review_model(result, moment.bundle, "weather") is None
+    assert review_model(replace(result, rows=result.rows.iloc[:20]), moment.bundle, "direction") is None
 
 
 def test_the_permalink_restores_the_selection(material):

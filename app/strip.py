@@ -64,7 +64,7 @@ def draw_strip(
         ):
             own = f"my zone ({controls.viewer_zone()})"
             st.segmented_control(
-                "Times in", ["UTC", controls.VIEWER], default="UTC", required=True, key="times_in",
+                "Times in", ["UTC", controls.VIEWER], required=True, key="times_in",
                 persist_state="session", format_func=lambda name: name if name == "UTC" else own,
                 help="Moments on the Live page. Charts stay in UTC; daily and weekly bars keep their date.",
             )  # fmt: skip

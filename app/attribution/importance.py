@@ -15,6 +15,7 @@ from app.figures.importance import ImportanceView, importance_figure
 from app.shell import controls
 from app.shell.cached import ModelKey
 from app.shell.choosers import choose_task, draw_chart, offer_csv
+from app.shell.view import keep_known
 from app.words.features import feature_words, group_title
 from app.words.numbers import percent, span
 from app.words.predictions import title_of
@@ -45,7 +46,10 @@ def draw_importance(model: ModelKey) -> None:
             persist_state="session", format_func=_ROWS.__getitem__,
         ) or "features"  # fmt: skip
         dimension, key = choose_slice(measured, task)
-        every = st.toggle(f"More than the first {TOP}", key="importance_all", disabled=rows == "groups")
+        every = st.toggle(
+            f"More than the first {TOP}", key="importance_all", disabled=rows == "groups",
+            persist_state="session",
+        )  # fmt: skip
     found = measured["tasks"][task]
     shares = found["attribution"][rows]["all"] if key is None else found["attribution"][rows][dimension][key]
     st.markdown(importance_sentence(measured, task, shares, key, rows))
@@ -81,15 +85,17 @@ def choose_slice(measured: Mapping[str, Any], task: str) -> tuple[str, str | Non
     """All windows, or those of one instrument, regime or period that has enough of them."""
     attribution = measured["tasks"][task]["attribution"]["features"]
     there = [name for name in _DIMENSIONS if name == EVERY or attribution[name]]
+    keep_known(st.session_state, "importance_of", there, EVERY)
     dimension = st.selectbox(
         "Of", there, key="importance_of", persist_state="session", width=160,
         format_func=_DIMENSIONS.__getitem__,
     )  # fmt: skip
     if dimension == EVERY:
         return EVERY, None
-    counts = measured["counts"][dimension]
+    counts, names = measured["counts"][dimension], list(attribution[dimension])
+    keep_known(st.session_state, f"importance_{dimension}", names, names[0])
     key = st.selectbox(
-        "Which", list(attribution[dimension]), key=f"importance_{dimension}", width=190,
+        "Which", names, key=f"importance_{dimension}", width=190, persist_state="session",
         format_func=lambda name: f"{name} ({counts[name]} windows)",
         help="The gate and permutation are of all windows: the gate knows no bars, and few windows say too "
         "little about log-loss.",

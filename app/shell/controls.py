@@ -71,7 +71,7 @@ def change(**changes: Any) -> None:
     st.session_state[_CHANGED] = True
     if {"instrument", "timeframe", "bar"} & changes.keys():
         # They are of the bar that was; its drafts stay.
-        st.session_state["edits"] = st.session_state["changes"] = ""
+        st.session_state["edits"] = st.session_state["changes"] = st.session_state["what_if_value"] = ""
 
 
 def leave(instrument: str, timeframe: str) -> None:

@@ -75,6 +75,7 @@ MOST_EDITS = 4000
 """Characters of edits that a link carries; what is more stays in the session."""
 
 CHOICES: dict[str, Choice] = {
+    "times_in": Choice("UTC", ("UTC", "viewer")),
     "chart_bars": Choice(120, (60, 120, 300, 1000)),
     "classic_candles": Choice(False),
     "heads_seen_from": Choice("bar", ("bar", "mean")),
@@ -84,12 +85,22 @@ CHOICES: dict[str, Choice] = {
     "attribution_block": Choice(1, (1, 5, 10, 20, 50)),
     "attribution_shown": Choice(120, (60, 120, 300)),
     "importance_rows": Choice("features", ("features", "groups")),
+    "importance_of": Choice("all windows", ("all windows", "instrument", "regime", "period")),
+    "importance_instrument": Choice(None),
+    "importance_regime": Choice(None),
+    "importance_period": Choice(None),
+    "importance_all": Choice(False),
     "similar_count": Choice(10, (5, 10, 20)),
     "similar_scope": Choice("all", ("all", "timeframe", "instrument")),
     "what_if_mode": Choice("bars", ("bars", "features", "flip")),
     "what_if_rows": Choice(10, (5, 10, 20, 60)),
     "what_if_groups": Several(None),
     "what_if_locked": Several(None),
+    "what_if_feature": Choice(None),
+    "what_if_bars": Choice(5),
+    "what_if_value": Choice(""),
+    "flip_bars": Choice(20),
+    "flip_penalty": Choice("sparse", ("sparse", "smooth")),
     "edits": Choice(""),
     "changes": Choice(""),
     "risk_shown": Several(None),
@@ -140,3 +151,10 @@ def keep_known(state: MutableMapping[Any, Any], name: str, options: Sequence[str
         state[name] = [word for word in value if word in options]
     else:
         state[name] = value if value in options else default
+
+
+def keep_within(state: MutableMapping[Any, Any], name: str, low: int, high: int) -> None:
+    """Where only the page knows the bounds: bring a number that a link named back between them."""
+    value = state.get(name)
+    if isinstance(value, int):
+        state[name] = min(max(value, low), high)

@@ -1,4 +1,4 @@
 """The What-if screen.
 
-Files: cached, drafts, editors, panels, words.
+Files: cached, drafts, editors, marks, panels, words.
 """

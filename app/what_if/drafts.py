@@ -102,6 +102,18 @@ def read_edits(text: str) -> list[tuple[str, str, float]]:
     return found
 
 
+def read_value(text: str, feature: str) -> float | None:
+    """What "rsi_14~71.5" in a link enters for `feature`; None for another one or no number."""
+    name, _, value = text.partition("~")
+    if name != feature:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
 def take_linked(model: ModelKey, at: controls.Moment) -> None:
     """Take over the edits a link names; those already taken are not taken again.
 

@@ -13,7 +13,7 @@ from app.figures.theme import price_decimals, time_labels
 from app.shell import controls
 from app.shell.cached import ModelKey
 from app.shell.jobs import await_result
-from app.shell.view import CHOICES, keep_known
+from app.shell.view import CHOICES, keep_known, keep_within
 from app.what_if import cached as what_if_cached
 from app.what_if import words as what_if_words
 from app.what_if.cached import Cells, FlipSearch
@@ -25,9 +25,11 @@ from app.what_if.drafts import (
     multiply_volume,
     newest_bar,
     read_cells,
+    read_value,
     restart_table,
     widen,
 )
+from app.what_if.marks import draw_marks, mark_cells, mark_changes
 from app.words.features import GROUP_TITLES, feature_words, group_title
 from core.explain.edits import PRICES, EditableBars
 from core.explain.moment import Moment
@@ -62,7 +64,7 @@ def edit_bars(model: ModelKey, at: controls.Moment) -> Cells:
     )
     cells = widen(read_cells(shown, bars.columns, edited, draft.base), draft.base, shown)
     if cells:
-        st.markdown(f":material/edit: {what_if_words.edited_sentence(cells)}")
+        st.html(draw_marks(mark_cells(bars.shown(), cells)))
     keep_draft(at, cells=cells)
     return cells
 
@@ -106,8 +108,9 @@ def edit_features(model: ModelKey, at: controls.Moment) -> Moment | None:
     original, draft = moment(model, at.key, at.bar), find_draft(at)
     scaler = original.bundle.scaler
     st.caption(what_if_words.IMPOSSIBLE)
+    keep_known(st.session_state, "what_if_feature", original.feature_names, original.feature_names[0])
     name = st.selectbox(
-        "Feature", original.feature_names, key="what_if_feature",
+        "Feature", original.feature_names, key="what_if_feature", persist_state="session",
         format_func=lambda feature: feature_words(feature).label,
     )  # fmt: skip
     words, place = feature_words(name), original.feature_names.index(name)
@@ -115,12 +118,19 @@ def edit_features(model: ModelKey, at: controls.Moment) -> Moment | None:
     numbers = words.numbers(np.array([what_if_words.unscale(name, point, scaler) for point in scale]))
     now = float(original.features[-1, place])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        bars = st.number_input("Newest bars", 1, len(original.features), 5, key="what_if_bars", width=120)
+        keep_within(st.session_state, "what_if_bars", 1, len(original.features))
+        bars = st.number_input(
+            "Newest bars", 1, len(original.features), key="what_if_bars", width=120, persist_state="session"
+        )
+        low, high, usual = float(numbers.min()), float(numbers.max()), float(np.interp(now, scale, numbers))
+        entered = read_value(st.session_state.get("what_if_value", ""), name)
+        key = f"what_if_value_{name}_{at.bar}"
+        st.session_state.setdefault(key, usual if entered is None else float(np.clip(entered, low, high)))
         value = st.number_input(
-            f"Value ({words.unit})", float(numbers.min()), float(numbers.max()),
-            float(np.interp(now, scale, numbers)), key=f"what_if_value_{name}_{at.bar}", width=190,
+            f"Value ({words.unit})", low, high, key=key, width=190,
             help=f"{words.meaning} The range is what the model can tell apart: 0 to 100 on its own scale.",
         )  # fmt: skip
+        st.session_state["what_if_value"] = "" if value == usual else f"{name}~{value!r}"
         scaled = float(np.interp(value, numbers, scale))
         added = (name, int(bars), scaled)
         st.button(
@@ -130,6 +140,8 @@ def edit_features(model: ModelKey, at: controls.Moment) -> Moment | None:
     present = words.state(what_if_words.unscale(name, now, scaler))
     st.caption(f"Now {present} at the chosen bar; asked for: {scaled:.0f} on the model's scale of 100.")
     locked = _choose_locked(original)
+    if draft.changes:
+        st.html(draw_marks(mark_changes(original.features, original.feature_names, draft.changes, scaler)))
     for number, change in enumerate(draft.changes):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"- {what_if_words.change_sentence(*change, scaler)}")
@@ -170,11 +182,13 @@ def search_flip(model: ModelKey, at: controls.Moment, task: str) -> Moment | Non
     )  # fmt: skip
     locked = _choose_locked(original)
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        keep_within(st.session_state, "flip_bars", 1, len(original.features))
         bars = st.number_input(
-            "Newest bars that may change", 1, len(original.features), 20, key="flip_bars", width=190
-        )
+            "Newest bars that may change", 1, len(original.features), key="flip_bars", width=190,
+            persist_state="session",
+        )  # fmt: skip
         penalty = st.segmented_control(
-            "Rather", ["sparse", "smooth"], default="sparse", required=True, key="flip_penalty",
+            "Rather", ["sparse", "smooth"], required=True, key="flip_penalty", persist_state="session",
             format_func=lambda name: "few large changes" if name == "sparse" else "many small ones",
         )  # fmt: skip
         free = what_if_cached.free_features(original.feature_names, groups, chosen, locked)

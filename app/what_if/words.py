@@ -8,7 +8,6 @@ import pandas as pd
 
 from app.figures.theme import class_sign
 from app.figures.what_if import ClassShift
-from app.what_if.cached import Cells
 from app.words.confidence import NEVER_MOVED, STATED
 from app.words.features import feature_words
 from app.words.numbers import percent, signed
@@ -106,16 +105,6 @@ def edit_sentence(found: EditExplanation, target: str) -> str:
     return (
         f"The edit moved the log-odds of {class_sign(target)} {target} by **{signed(found.moved)}**; what "
         f"its cells moved adds up to {signed(total)}."
-    )
-
-
-def edited_sentence(cells: Cells) -> str:
-    """'Edited: close, low of 2012-06-29'."""
-    bars: dict[str, list[str]] = {}
-    for name, column, _ in cells:
-        bars.setdefault(name, []).append(column)
-    return "Edited: " + "; ".join(
-        f"{', '.join(columns)} of {name.replace('T', ' ')}" for name, columns in sorted(bars.items())
     )
 
 

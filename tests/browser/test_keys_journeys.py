@@ -14,6 +14,7 @@ LINES = "document.querySelectorAll('.lb-crosshair > div').length"
 
 
 def press(bench: Workbench, *keys: str) -> None:
+    bench.page.locator(".st-key-bar_keys [data-ready]").wait_for(state="attached")
     for key in keys:
         bench.page.keyboard.press(key)
     bench.page.wait_for_timeout(300)

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from app.shell.selection import FIELDS, SelectionError
-from app.shell.view import CHOICES, MOST_EDITS, keep_known, read_choices, settle, write_choices
+from app.shell.view import CHOICES, MOST_EDITS, keep_known, keep_within, read_choices, settle, write_choices
 from tests.app.workbench import open_page
 
 CHOSEN: dict[str, Any] = {
+    "times_in": "viewer", "importance_of": "period", "importance_instrument": "AAPL",
+    "importance_regime": "Volatile", "importance_period": "2016", "importance_all": True,
+    "what_if_feature": "rsi_14", "what_if_bars": 12, "what_if_value": "rsi_14~71.5", "flip_bars": 7,
+    "flip_penalty": "smooth", "term": "planted market",
     "chart_bars": 300, "classic_candles": True, "heads_seen_from": "mean", "one_scale": True,
     "attribution_tab": "Over many bars", "attribution_rows": "source", "attribution_block": 20,
     "attribution_shown": 60, "importance_rows": "groups", "similar_count": 20, "similar_scope": "instrument",
@@ -91,3 +95,10 @@ def test_a_link_with_a_chart_length_opens_with_it() -> None:
     app = open_page(None, instrument="AAA", timeframe="1d", bar="2009-06-01", chart_bars="300")
     assert next(group for group in app.get("button_group") if group.key == "chart_bars").value == 300
     assert not app.exception
+
+
+@pytest.mark.parametrize(("told", "kept"), [(0, 1), (7, 7), (400, 300)])
+def test_a_number_beyond_the_page_s_bounds_is_brought_back(told: int, kept: int) -> None:
+    state: dict[str, Any] = {"flip_bars": told}
+    keep_within(state, "flip_bars", 1, 300)
+    assert state["flip_bars"] == kept

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.what_if.drafts import fill_table, move_close, multiply_volume, read_cells, widen
+from app.what_if.drafts import fill_table, move_close, multiply_volume, read_cells, read_value, widen
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -102,3 +102,11 @@ def test_a_high_typed_itself_stays_and_one_that_followed_before_follows_again(sh
     assert set(again) == {("2013-02-28", "close", 450.0), ("2013-02-28", "high", 450.0)}
     emptied = (("2013-02-28", "close", float("nan")),)
     assert widen(emptied, (), shown) == emptied
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("rsi_14~71.5", 71.5), ("adx_14~71.5", None), ("rsi_14~much", None), ("rsi_14~nan", None), ("", None)],
+)
+def test_a_value_is_taken_from_a_link_for_its_own_feature_alone(text: str, found: float | None) -> None:
+    assert read_value(text, "rsi_14") == found

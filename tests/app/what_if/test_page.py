@@ -39,9 +39,7 @@ def test_a_quick_action_edits_the_last_bar_and_undo_takes_it_back(walks) -> None
     close = float(bars.loc[bars["ts"].dt.strftime("%Y-%m-%d") == BAR, "close"].iloc[0])
     edited = {(name, column): value for name, column, value in draft(app).cells}
     assert edited[BAR, "close"] == pytest.approx(0.98 * close, abs=0.02)
-    listed = next(e.value for e in app.markdown if "Edited: " in e.value)
-    assert "close" in listed
-    assert listed.endswith(f"of {BAR}")
+    assert f'<th scope="row">{BAR}</th><td>close</td>' in said(app)
     assert "Nothing is changed yet" not in said(app)
     app.button(key="volume_triple").click().run()
     assert {column for _, column, _ in draft(app).cells} >= {"close", "volume"}
@@ -143,3 +141,20 @@ def test_another_bar_takes_no_edits_along() -> None:
     assert_accepted(app)
     assert "edits" not in app.query_params
     assert "Nothing is changed yet" in said(app)
+
+
+def test_a_link_brings_back_the_feature_being_entered_and_what_the_search_may_change() -> None:
+    link: dict[str, str] = {"instrument": "AAA", "timeframe": "1d", "bar": BAR}
+    app = open_page(
+        "what_if", None, what_if_mode="features", what_if_feature="rsi_14", what_if_bars="9000",
+        what_if_value="rsi_14~62.5", **link,
+    )  # fmt: skip
+    assert_accepted(app)
+    assert app.selectbox(key="what_if_feature").value == "rsi_14"
+    assert app.number_input(key="what_if_bars").value == app.number_input(key="what_if_bars").max
+    assert app.number_input(key=f"what_if_value_rsi_14_{BAR}").value == pytest.approx(62.5, abs=0.01)
+    assert app.query_params["what_if_value"] == "rsi_14~62.5"
+    app = open_page("what_if", None, what_if_mode="flip", flip_bars="7", flip_penalty="smooth", **link)
+    assert_accepted(app)
+    assert app.number_input(key="flip_bars").value == 7
+    assert app.query_params["flip_penalty"] == "smooth"

@@ -54,11 +54,6 @@ def test_sources_stand_by_their_rank_where_both_are_ranked_and_by_value_else():
     assert "20%" in mixed.loc["where it looks", "Direction"]
 
 
-def test_edits_are_listed_by_bar():
-    cells = (("2013-03-01", "low", 1.0), ("2013-02-28", "volume", 2.0), ("2013-03-01", "close", 1.0))
-    assert what_if_words.edited_sentence(cells) == "Edited: volume of 2013-02-28; low, close of 2013-03-01"
-
-
 @pytest.fixture
 def scaler() -> FeatureScaler:
     return FeatureScaler(

@@ -99,8 +99,8 @@ def draw_table(
     rows = [row for row in picked["selection"]["rows"] if row < len(lines)]
     if not rows:
         st.caption(
-            "Choose a row, with Shift and Space on the keyboard, for its doubts and to open it on Live; a click "
-            "on a heading sorts."
+            "Choose a row, with Shift and Space on the keyboard, for its doubts and to open it on Live; "
+            "a click on a heading sorts."
         )
         return None
     return lines[rows[0]]

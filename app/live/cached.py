@@ -35,7 +35,7 @@ LEAST_OWN = BINS * FEWEST
 """Rows; with fewer of its own a model's record says little, and models trained the same way may say more."""
 
 
-def find_walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
+def _walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
     """The model's own walk-forward: in its folder, beside the shipped model, or by its name in the home."""
     folder = find_walk_forward(home_folder(), Path(model.folder), cached.predictor(model).bundle.name)
     if folder is None:
@@ -55,7 +55,7 @@ def _sources(model: cached.ModelKey) -> list[tuple[Origin, WalkForwardResult]]:
     path = find_record(home_folder(), bundle)
     if path is not None:
         found.append(("own", _own(model, str(path), path.stat().st_mtime_ns)))
-    past = find_walk_forward(model)
+    past = _walk_forward(model)
     if past is not None:
         result = review_cached.result(past)
         if result.config.labels == bundle.config.labels:
@@ -121,7 +121,7 @@ def walk_forward(model: cached.ModelKey) -> WalkForwardResult | None:
     InputError
         If it is damaged.
     """
-    found = find_walk_forward(model)
+    found = _walk_forward(model)
     return None if found is None else review_cached.result(found)
 
 

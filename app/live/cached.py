@@ -35,7 +35,7 @@ LEAST_OWN = BINS * FEWEST
 """Rows; with fewer of its own a model's record says little, and models trained the same way may say more."""
 
 
-def _walk_forward(model: cached.ModelKey) -> review_cached.ReviewKey | None:
+def walk_forward_key(model: cached.ModelKey) -> review_cached.ReviewKey | None:
     """The model's own walk-forward: in its folder, beside the shipped model, or by its name in the home."""
     folder = find_walk_forward(home_folder(), Path(model.folder), cached.predictor(model).bundle.name)
     if folder is None:
@@ -55,7 +55,7 @@ def _sources(model: cached.ModelKey) -> list[tuple[Origin, WalkForwardResult]]:
     path = find_record(home_folder(), bundle)
     if path is not None:
         found.append(("own", _own(model, str(path), path.stat().st_mtime_ns)))
-    past = _walk_forward(model)
+    past = walk_forward_key(model)
     if past is not None:
         result = review_cached.result(past)
         if result.config.labels == bundle.config.labels:
@@ -71,7 +71,7 @@ def walk_forward_result(model: cached.ModelKey) -> WalkForwardResult | None:
 
 def walk_forward_folder(model: cached.ModelKey) -> Path | None:
     """Where the model's own walk-forward lies; None where there is none."""
-    found = _walk_forward(model)
+    found = walk_forward_key(model)
     return None if found is None else Path(found.folder)
 
 
@@ -121,7 +121,7 @@ def walk_forward(model: cached.ModelKey) -> WalkForwardResult | None:
     InputError
         If it is damaged.
     """
-    found = _walk_forward(model)
+    found = walk_forward_key(model)
     return None if found is None else review_cached.result(found)
 
 

@@ -78,6 +78,6 @@ ANSWERS = {
     "backtest": ("pra4", "esma_testing", "esma_limits"),
     "monitoring": ("pra5", "sr_validation", "esma_monitoring"),
     "changes": ("pra2", "sr_governance", "esma_governance"),
-    "notes": ("pra2", "sr_governance", "esma_governance"),
+    "notes": ("pra2", "pra4", "sr_governance", "esma_governance"),
 }
 """By section, in the order of the pack, the requirements its findings answer."""

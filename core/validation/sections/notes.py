@@ -28,4 +28,10 @@ def list_notes(material: Material) -> Section:
     else:
         said = f"No verdict on version {bundle.version}; {len(notes)} notes in all."
         finding = judge(what, None, said, command)
-    return Section("notes", TITLE, (finding,), {"notes": [asdict(note) for note in notes]})
+    independent = judge(
+        "Whoever validates did not build the model",
+        None,
+        f"The program does not know who built it; {len({note.who for note in notes})} people left notes.",
+        command,
+    )
+    return Section("notes", TITLE, (finding, independent), {"notes": [asdict(note) for note in notes]})

@@ -50,22 +50,25 @@ def describe_purpose(material: Material) -> Section:
             True,
             f"Version {bundle.version} is the SHA-256 of its content; every file was verified on loading.",
             material.again,
-        )
+        ),
+        judge(
+            "The model is classed by the risk of its use",
+            None,
+            "Its use and what hangs on it are the firm's: no risk class is recorded here.",
+            f"python -m core note --model {bundle.name} --verdict accepted --text TEXT",
+        ),
     ]
     if result is None:
         why = "This model has no walk-forward, so nothing in this pack speaks of bars it never saw."
         findings.append(judge("The evidence is of models made as this one is", None, why, material.walk))
     else:
         evidence = describe_evidence(result)
+        step = int(result.plan.get("test_step", 1))
         facts["evidence"] = (
             f"{evidence.folds} trainings, each scored on what came after it: {len(result.rows):,} "
-            "predictions of "
-            f"{len(evidence.series)} series, {evidence.first:%Y-%m-%d} to {evidence.last:%Y-%m-%d}, every "
-            f"{result.plan['test_step']}. bar"
-            if result.plan.get("test_step", 1) > 1
-            else f"{evidence.folds} trainings, each scored on what came after it: "
-            f"{len(result.rows):,} predictions "
+            "predictions "
             f"of {len(evidence.series)} series, {evidence.first:%Y-%m-%d} to {evidence.last:%Y-%m-%d}"
+            f"{'' if step == 1 else f', one bar in {step}'}"
         )
         differences = find_differences(result.config, config)
         said = f"Differences in {len(differences)} of 7 parts: {', '.join(differences) or 'none'}."

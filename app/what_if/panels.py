@@ -38,7 +38,8 @@ def draw_comparison(model: ModelKey, at: controls.Moment, edited: Moment | None,
         probability_shifts(what_if_words.class_shifts(before, after), dark=controls.is_dark()),
         key="shifts", config=controls.figure_config("what_if"), alt="Probabilities as it was and edited",
     )  # fmt: skip
-    st.table(what_if_words.confidence_table(before, after))
+    table = what_if_words.confidence_table(before, after).reset_index(names="as it was → edited")
+    st.table(table, hide_index=True, alt="Confidence and its sources, as they were and edited")
     said = what_if_words.unlike_sentence(before, after)
     if after.out_of_distribution:
         st.warning(f"{said} Trust the edited numbers less.", icon=":material/help:")

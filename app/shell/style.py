@@ -8,10 +8,10 @@ CAPTION_OPACITY = 0.8
 STYLE = f"""<style>
 [data-testid="stCaptionContainer"] {{ color: inherit; opacity: {CAPTION_OPACITY}; }}
 [data-testid="stCaptionContainer"] :is(p, li) {{ color: inherit; opacity: 1; }}
-[data-testid="stBaseButton-segmented_controlActive"], [data-testid="stBaseButton-pillsActive"],
-[role="tab"][aria-selected="true"] {{ color: inherit; }}
-[data-testid="stBaseButton-segmented_controlActive"] p, [data-testid="stBaseButton-pillsActive"] p,
-[role="tab"][aria-selected="true"] p {{ color: inherit; font-weight: 650; }}
+[data-testid="stButtonGroup"] [data-selected="true"], [data-testid="stButtonGroup"] [data-selected="true"] *,
+[role="tab"][aria-selected="true"], [role="tab"][aria-selected="true"] p {{ color: inherit !important; }}
+[data-testid="stButtonGroup"] [data-selected="true"] p,
+[role="tab"][aria-selected="true"] p {{ font-weight: 650; }}
 .st-key-bar_keys, .st-key-crosshair {{ position: absolute; }}
 @media (forced-colors: active) {{
   .lb-track, .lb-fill, .lb-call {{ forced-color-adjust: none; }}

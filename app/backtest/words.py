@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.words.challengers import NAMES
+from app.words.confidence import STATED
 from app.words.numbers import listed, percent, signed, true_minus, with_interval
 from app.words.predictions import title_of
 from core.review.disagreement import Disagreement
 from core.scores.intervals import Interval
 from core.trading.account import Trades
+from core.trading.calls import MODEL
 from core.trading.market import Market
 from core.trading.performance.rivals import HOLDING, NOTHING, RANDOM, Run
 from core.trading.performance.slices import Fan, Slice
 from core.trading.performance.vetoes import VetoWorth
-from core.trading.results import BacktestResult, Target
+from core.trading.results import HAR_SIZES, BacktestResult, Target
 from core.trading.stance import Thresholds
 from core.trading.walk import REASONS
 
@@ -62,7 +64,7 @@ _VERDICTS = {"paid": "paid: it kept losses out", "cost": "cost: it kept gains ou
 
 def veto_title(name: str) -> str:
     """A reason to stay out as the page calls it."""
-    return VETO_WORDS.get(name, f"{name.removeprefix('rank_').replace('_', ' ')} ranks too low")
+    return VETO_WORDS.get(name) or f"{STATED[name.removeprefix('rank_')].title} ranks too low"
 
 
 def headline(found: BacktestResult) -> str:
@@ -145,9 +147,9 @@ def target_words(target: Target) -> tuple[str, str, str]:
 
 def run_title(run: Run) -> str:
     """An account as tables and legends call it."""
-    return {"model": "the model's calls", HOLDING: "buy and hold"}.get(
-        run.name, f"same rules on {NAMES.get(run.name, run.name)}" if "," not in run.name else run.name
-    )
+    if run.name in (MODEL, HOLDING, HAR_SIZES):
+        return {MODEL: "the model's calls"}.get(run.name, run.name)
+    return f"same rules on {NAMES.get(run.name, run.name.replace('_', ' '))}"
 
 
 def measures_table(found: BacktestResult) -> pd.DataFrame:

@@ -92,7 +92,7 @@ def draw_table(
     styled = styled.format(dict.fromkeys(_PERCENT, "{:.1f}%") | {"Points": _points}, na_rep="–")
     picked = st.dataframe(
         styled, hide_index=True, height="content" if len(table) <= 16 else TALLEST, key="desk_table",
-        on_select="rerun", selection_mode="single-row", alt="Every series at its newest bar",
+        on_select="rerun", selection_mode="single-row", alt="Every series at its newest bar", placeholder="–",
         column_config=_configure(titles),
     )  # fmt: skip
     offer_csv(table.drop(columns="Open"), "desk")

@@ -109,7 +109,7 @@ def reference_sentence(attribution: Attribution, instrument: str, asked: str | N
         WINDOW_MEAN: "the window's own mean",
     }.get(attribution.reference, attribution.reference)
     there, here = decimal(attribution.reference_probability), decimal(attribution.probability)
-    said = f"Reference: {name}, P({attribution.target}) {there}, window {here}: "
+    said = f"Reference: {name}, P({attribution.target}) {there}, window {here} before calibration: "
     if asked is not None and asked != attribution.reference:
         said = f"No whole window of {instrument} came before this one. " + said
     if attribution.says_the_same:

@@ -124,8 +124,8 @@ ORDINARY = replace(FOUND, reference="ordinary_windows", reference_windows=16, ou
 
 def test_the_reference_is_named_with_what_the_model_says_of_it() -> None:
     assert reference_sentence(ORDINARY, "SP500") == (
-        "Reference: 16 ordinary windows of SP500, P(Bullish) .47, window .90: this map explains the "
-        "difference."
+        "Reference: 16 ordinary windows of SP500, P(Bullish) .47, window .90 before calibration: this map "
+        "explains the difference."
     )
     typical = replace(ORDINARY, reference="typical_window", reference_windows=1)
     assert "Reference: a typical window of SP500, P(" in reference_sentence(typical, "SP500")
@@ -133,7 +133,9 @@ def test_the_reference_is_named_with_what_the_model_says_of_it() -> None:
 
 def test_a_reference_that_says_the_same_or_never_was_is_warned_of() -> None:
     same = reference_sentence(replace(ORDINARY, output=-0.09), "SP500")
-    assert "window .48: **they say the same, so there is next to nothing to explain.**" in same
+    assert (
+        "window .48 before calibration: **they say the same, so there is next to nothing to explain." in same
+    )
     strange = reference_sentence(replace(FOUND, reference_distance=10.54), "SP500")
     assert "lies 10.5 times as far out as the model knows its way" in strange
     assert "times as far out" not in reference_sentence(ORDINARY, "SP500")

@@ -27,6 +27,6 @@ with notices.guard():
         draw_answer(found)
         draw_doubts(found)
         with notices.guard():
-            st.fragment(draw_trades)(found)
+            st.fragment(draw_trades)(model, found)
         st.fragment(draw_parts)(found)
         draw_challengers(model)

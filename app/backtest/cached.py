@@ -18,7 +18,11 @@ from core.data.store import BarStore, home_folder
 from core.progress import Cancelled, Progress
 from core.review.disagreement import Disagreement, measure_disagreement
 from core.trading.backtest import backtest_model
+from core.trading.performance.split import TradeSplit, split_trades
 from core.trading.results import BacktestResult
+
+CHALLENGERS = ("logistic", "lightgbm")
+"""Simpler models of direction that each trade is set beside."""
 
 
 def backtest(model: cached.ModelKey, setting: Setting) -> BacktestResult | None:
@@ -45,6 +49,16 @@ def backtest(model: cached.ModelKey, setting: Setting) -> BacktestResult | None:
     return await_result(
         ("backtest", model, setting, stamp, bars), "Trading every call of the walk-forward", job
     )
+
+
+def splits(model: cached.ModelKey, found: BacktestResult) -> list[TradeSplit]:
+    """Each trade beside what simpler models said of its bar; empty without a walk-forward."""
+    past = live_cached.walk_forward_result(model)
+    if past is None:
+        return []
+    trades = found.strategy.account.trades
+    made = (split_trades(past, found.calls, trades, found.market.times, name) for name in CHALLENGERS)
+    return [one for one in made if one is not None]
 
 
 def bars_of(instrument: str, timeframe: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

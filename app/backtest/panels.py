@@ -43,7 +43,7 @@ def draw_answer(found: BacktestResult) -> None:
     offer_csv(table, "backtest_measures")
 
 
-def draw_trades(found: BacktestResult) -> None:
+def draw_trades(model: cached.ModelKey, found: BacktestResult) -> None:
     """Trades of one instrument on its candles, and all of them in a table with links to their bars."""
     account, market = found.strategy.account, found.market
     if not len(account.trades):
@@ -73,7 +73,11 @@ def draw_trades(found: BacktestResult) -> None:
     )  # fmt: skip
     draw_chart(figure, "trades")
     opens = [open_name(one) for one in found.calls.times[account.trades.call]]
-    table = words.trades_table(account.trades, market, found.timeframe, opens)
+    splits = backtest_cached.splits(model, found)
+    for split in splits:
+        st.caption(words.split_sentence(split))
+    table = words.trades_table(account.trades, market, found.timeframe, opens, splits)
+    said = st.column_config.NumberColumn(format="%.1f", help="probability of the traded side at its bar")
     st.dataframe(
         table.head(SHOWN_TRADES), hide_index=True, height=320, alt="Every trade",
         column_config={
@@ -85,6 +89,7 @@ def draw_trades(found: BacktestResult) -> None:
             "out at": st.column_config.NumberColumn(format="%.4f", help="adjusted"),
             "size, %": st.column_config.NumberColumn(format="%.1f", help="of the equity"),
             "earned, %": st.column_config.NumberColumn(format="%+.2f", help="of its value, after costs"),
+            **{name: said for name in table.columns if name.endswith("said, %")},
         },
     )  # fmt: skip
     offer_csv(table, "backtest_trades")

@@ -19,6 +19,7 @@ from core.trading.calls import MODEL
 from core.trading.market import Market
 from core.trading.performance.rivals import HOLDING, NOTHING, RANDOM, Run
 from core.trading.performance.slices import Fan, Slice
+from core.trading.performance.split import TradeSplit
 from core.trading.performance.vetoes import VetoWorth
 from core.trading.results import HAR_SIZES, BacktestResult, Target
 from core.trading.stance import Thresholds
@@ -271,13 +272,33 @@ def _threshold(value: float) -> str:
     return percent(value, 1) if math.isfinite(value) else "nothing paid: no trade"
 
 
-def trades_table(trades: Trades, market: Market, timeframe: str, calls: Sequence[str]) -> pd.DataFrame:
+def split_sentence(split: TradeSplit) -> str:
+    """How many trades a simpler model would have made too, and what they and the others earned."""
+    name = NAMES.get(split.challenger, split.challenger)
+    said = f"{name} called the same at {int(split.alike.sum()):,} of {len(split.alike):,} trades"
+    parts = [
+        f"{who} earned {true_minus(with_interval(mean.value, mean.low, mean.high, digits=2))}% each"
+        for who, mean in (("those", split.both), ("the others, the model's alone,", split.alone))
+        if math.isfinite(mean.value)
+    ]
+    return f"{said}: {'; '.join(parts)}."
+
+
+def trades_table(
+    trades: Trades,
+    market: Market,
+    timeframe: str,
+    calls: Sequence[str],
+    splits: Sequence[TradeSplit] = (),
+) -> pd.DataFrame:
     """One row a trade, newest first, with links to the bar of its call on Live and Attribution.
 
     Parameters
     ----------
     calls
         Open of the bar of each trade's call, as links name it.
+    splits
+        What simpler models said of the traded side, a column each.
     """
     names = [market.instruments[place] for place in trades.instrument]
     opened, closed = (market.times[steps].astype("datetime64[s]") for steps in (trades.entry, trades.exit))
@@ -294,6 +315,8 @@ def trades_table(trades: Trades, market: Market, timeframe: str, calls: Sequence
             "out at": trades.exit_price,
             "size, %": 100 * trades.value,
             "earned, %": 100 * trades.net_return,
+            **({"model said, %": 100 * splits[0].model} if splits else {}),
+            **{f"{NAMES.get(one.challenger, one.challenger)} said, %": 100 * one.theirs for one in splits},
             "closed by": [REASONS[reason] for reason in trades.reason],
             "live": [f"/{link}" for link in links],
             "why": [f"/attribution{link}" for link in links],

@@ -14,6 +14,7 @@ from core.data.bars import adjust_prices
 from core.errors import ConfigError
 from core.trading.backtest import run_backtest
 from core.trading.performance.rivals import Comparison
+from core.trading.performance.split import split_trades
 from core.trading.rules import load_rules
 from tests.core.review.synthetic_review import write_synthetic
 from tests.core.trading.synthetic_trading import daily_bars
@@ -86,6 +87,16 @@ def test_tables_hold_every_account_doubt_and_trade(found):
     instrument = found.market.instruments[trades.instrument[newest]]
     assert shown["live"][0] == f"/?instrument={instrument}&timeframe=1d&bar={opens[newest]}"
     assert shown["earned, %"][0] == pytest.approx(100 * trades.net_return[newest])
+
+
+def test_a_trade_stands_beside_what_a_simpler_model_said(found, past):
+    trades = found.strategy.account.trades
+    split = split_trades(past, found.calls, trades, found.market.times, "logistic")
+    said = words.split_sentence(split)
+    assert said.startswith(f"logistic regression called the same at {len(trades)} of {len(trades)} trades: ")
+    assert "the others" not in said
+    table = words.trades_table(trades, found.market, "1d", ["2015-01-01"] * len(trades), [split])
+    np.testing.assert_allclose(table["logistic regression said, %"][::-1], 100 * split.theirs)
 
 
 def test_figures_draw_what_was_measured(found, bars):

@@ -161,18 +161,18 @@ def test_an_arm_whose_data_settings_change_the_rows_is_refused(finished, walks):
         run_ablation(walks, TINY, folder, arms=narrower, baselines=BESIDE, test_step=4)
 
 
-def test_nothing_is_called_better_unless_the_interval_excludes_zero(finished):
+def test_nothing_is_called_better_unless_it_holds_with_all_arms_counted(finished):
     from dataclasses import replace
 
     _, scores = finished
     arm = by_arm(scores)["no windows"]
 
-    def verdict(low, high, name="arm"):
-        return replace(arm, arm=name, low=low, high=high).verdict
+    def verdict(difference, held, name="arm"):
+        return replace(arm, arm=name, difference=difference, held=held).verdict
 
-    assert [verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)] == [
+    assert [verdict(0.01, True), verdict(-0.01, True), verdict(-0.01, False)] == [
         "worse than the whole model",
         "better than the whole model",
         "no difference shown",
     ]
-    assert "seeds" in verdict(0.01, 0.03, SEED)
+    assert "seeds" in verdict(0.01, True, SEED)

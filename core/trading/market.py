@@ -86,6 +86,9 @@ def place_calls(
     return {"sigma": sigma, "levels": levels, "has_volume": has_volume}
 
 
+SevenArrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Market:
     """Bars of K instruments at one timeframe on one clock of T steps, the times at which any has a bar.
@@ -119,6 +122,11 @@ class Market:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def walked(self) -> SevenArrays:
+        """What `core.trading.walk` reads of it, in its order: prices, and what the steps allow."""
+        return self.open, self.high, self.low, self.close, self.tradable, self.closing, self.years
 
     def step_of(self, times: np.ndarray) -> np.ndarray:
         """(n,) step of each time; -1 where the clock has none."""
